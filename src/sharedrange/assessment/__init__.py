@@ -1,0 +1,1 @@
+"""From a node to its answers: programme, plan, run, joint sheet, report."""

@@ -1,0 +1,1 @@
+"""What everything else stands on: types, places, time, ledger, findings, words, progress, chance."""

@@ -1,0 +1,105 @@
+"""A survey as delivered by one party: typed tables, read once at the door and not checked again after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import polars as pl
+
+UTC = pl.Datetime("us", "UTC")
+
+DEPLOYMENTS = pl.Schema(
+    {
+        "deployment": pl.String,  # verbatim id; with party and dataset the key
+        "station": pl.String,
+        "x": pl.Float64,  # longitude in degrees (WGS 84), or metres of a local frame
+        "y": pl.Float64,  # latitude in degrees (WGS 84), or metres of a local frame
+        "uncertainty_m": pl.Float64,
+        "start": UTC,  # null in an undated survey
+        "end": UTC,
+        "camera_type": pl.String,
+        "detector": pl.String,  # proximity | count | multi | single
+    }
+)
+EFFORT = pl.Schema(
+    {
+        # Dated surveys: one row a gap (`start`..`end` not watched, `reason` of GAP_REASONS, effort 0).
+        # Undated surveys: one row per deployment, session and occasion with its effort.
+        "deployment": pl.String,
+        "start": UTC,
+        "end": UTC,
+        "session": pl.String,
+        "occasion": pl.Int32,
+        "effort": pl.Float64,
+        "reason": pl.String,
+    }
+)
+MEDIA = pl.Schema(
+    {"media": pl.String, "deployment": pl.String, "taken": UTC, "taken_text": pl.String, "path": pl.String}
+)
+OBSERVATIONS = pl.Schema(
+    {
+        "observation": pl.String,
+        "deployment": pl.String,
+        "media": pl.String,
+        "event": pl.String,
+        "start": UTC,  # null in an undated survey
+        "end": UTC,
+        "start_text": pl.String,  # as delivered, with its offset
+        "session": pl.String,  # null in a dated survey
+        "occasion": pl.Int32,  # 1, 2, ...; null in a dated survey
+        "type": pl.String,  # animal | human | vehicle | blank | unknown | unclassified
+        "taxon": pl.String,  # scientific name as delivered
+        "count": pl.Int32,
+        "life_stage": pl.String,  # adult | subadult | juvenile
+        "sex": pl.String,  # female | male
+        "individual": pl.String,  # code in the catalogue of the party that delivered it
+        "catalogue": pl.String,  # a party may keep several
+        "flank": pl.String,  # left | right | both
+    }
+)
+GAP_REASONS = ("snow", "theft", "bear", "battery", "card", "vegetation", "fire", "flood", "other")
+LIFE_STAGES = ("adult", "subadult", "juvenile")
+SEXES = ("female", "male")
+FLANKS = ("left", "right", "both")
+DETECTORS = ("proximity", "count", "multi", "single")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What one party delivered as one dataset.
+
+    Keys of things are (party, dataset, verbatim id). `frame` is ``EPSG:4326`` or ``local:<name>``: the frame
+    of `deployments.x` and `.y`. `dated` tells whether rows carry times (UTC) or only session and occasion.
+    Every table has exactly the columns of its schema above. `source` is the content hash of the files.
+    """
+
+    party: str
+    dataset: str
+    frame: str
+    dated: bool
+    deployments: pl.DataFrame
+    observations: pl.DataFrame
+    media: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MEDIA))
+    effort: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EFFORT))
+    source: str = ""
+    kind: Literal["camera", "capture"] = "camera"
+
+    def with_tables(self, **tables: pl.DataFrame) -> Survey:
+        """The survey with some of its tables replaced."""
+        return replace(self, **tables)  # type: ignore[arg-type]
+
+
+def conform(table: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """`table` with exactly the columns of `schema`: missing ones null, others dropped, types cast.
+
+    Examples
+    --------
+    >>> conform(pl.DataFrame({"media": ["m1"], "extra": [1]}), MEDIA).columns
+    ['media', 'deployment', 'taken', 'taken_text', 'path']
+    """
+    return table.select(
+        (pl.col(name).cast(dtype) if name in table.columns else pl.lit(None, dtype=dtype)).alias(name)
+        for name, dtype in schema.items()
+    )

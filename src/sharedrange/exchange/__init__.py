@@ -1,0 +1,1 @@
+"""Doors: how deliveries in the formats that partners already use become typed tables."""

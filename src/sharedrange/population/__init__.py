@@ -1,0 +1,1 @@
+"""How many are there, and are they becoming more?"""
