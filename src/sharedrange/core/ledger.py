@@ -7,7 +7,8 @@ clock, so the same question over the same bytes has the same id on every node, w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from sharedrange.core.canonical import Json, digest
 
@@ -52,6 +53,26 @@ class Ledger:
     sources: Mapping[str, Source] = field(default_factory=dict)
     steps: Mapping[str, Step] = field(default_factory=dict)
 
+    def as_json(self) -> dict[str, Json]:
+        """The ledger as JSON values, ids beside what they are the hash of."""
+        return {
+            "sources": {key: asdict(source) for key, source in sorted(self.sources.items())},
+            "steps": {key: _step_as_json(step) for key, step in sorted(self.steps.items())},
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Ledger:
+        """The ledger that `as_json` wrote. Raises ValueError if an id is not the hash of its content."""
+        sources = {key: Source(**given) for key, given in value["sources"].items()}
+        steps = {
+            key: Step(given["operation"], given["version"], given["parameters"], tuple(given["inputs"]))
+            for key, given in value["steps"].items()
+        }
+        for key, thing in [*sources.items(), *steps.items()]:
+            if thing.id != key:
+                raise ValueError(f"ledger entry {key} is not what its id says")
+        return cls(sources, steps)
+
     def with_source(self, source: Source) -> Ledger:
         """The ledger with one source more."""
         return Ledger({**self.sources, source.id: source}, self.steps)
@@ -81,3 +102,12 @@ class Ledger:
                     yield from walk(parent, depth + 1)
 
         return walk(step_id, 0)
+
+
+def _step_as_json(step: Step) -> Json:
+    return {
+        "operation": step.operation,
+        "version": step.version,
+        "parameters": dict(step.parameters),
+        "inputs": list(step.inputs),
+    }

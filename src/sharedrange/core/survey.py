@@ -11,52 +11,52 @@ UTC = pl.Datetime("us", "UTC")
 
 DEPLOYMENTS = pl.Schema(
     {
-        "deployment": pl.String,  # verbatim id; with party and dataset the key
-        "station": pl.String,
-        "x": pl.Float64,  # longitude in degrees (WGS 84), or metres of a local frame
-        "y": pl.Float64,  # latitude in degrees (WGS 84), or metres of a local frame
-        "uncertainty_m": pl.Float64,
+        "deployment": pl.String(),  # verbatim id; with party and dataset the key
+        "station": pl.String(),
+        "x": pl.Float64(),  # longitude in degrees (WGS 84), or metres of a local frame
+        "y": pl.Float64(),  # latitude in degrees (WGS 84), or metres of a local frame
+        "uncertainty_m": pl.Float64(),
         "start": UTC,  # null in an undated survey
         "end": UTC,
-        "camera_type": pl.String,
-        "detector": pl.String,  # proximity | count | multi | single
+        "camera_type": pl.String(),
+        "detector": pl.String(),  # proximity | count | multi | single
     }
 )
 EFFORT = pl.Schema(
     {
         # Dated surveys: one row a gap (`start`..`end` not watched, `reason` of GAP_REASONS, effort 0).
         # Undated surveys: one row per deployment, session and occasion with its effort.
-        "deployment": pl.String,
+        "deployment": pl.String(),
         "start": UTC,
         "end": UTC,
-        "session": pl.String,
-        "occasion": pl.Int32,
-        "effort": pl.Float64,
-        "reason": pl.String,
+        "session": pl.String(),
+        "occasion": pl.Int32(),
+        "effort": pl.Float64(),
+        "reason": pl.String(),
     }
 )
 MEDIA = pl.Schema(
-    {"media": pl.String, "deployment": pl.String, "taken": UTC, "taken_text": pl.String, "path": pl.String}
+    {"media": pl.String(), "deployment": pl.String(), "taken": UTC, "taken_text": pl.String(), "path": pl.String()}
 )
 OBSERVATIONS = pl.Schema(
     {
-        "observation": pl.String,
-        "deployment": pl.String,
-        "media": pl.String,
-        "event": pl.String,
+        "observation": pl.String(),
+        "deployment": pl.String(),
+        "media": pl.String(),
+        "event": pl.String(),
         "start": UTC,  # null in an undated survey
         "end": UTC,
-        "start_text": pl.String,  # as delivered, with its offset
-        "session": pl.String,  # null in a dated survey
-        "occasion": pl.Int32,  # 1, 2, ...; null in a dated survey
-        "type": pl.String,  # animal | human | vehicle | blank | unknown | unclassified
-        "taxon": pl.String,  # scientific name as delivered
-        "count": pl.Int32,
-        "life_stage": pl.String,  # adult | subadult | juvenile
-        "sex": pl.String,  # female | male
-        "individual": pl.String,  # code in the catalogue of the party that delivered it
-        "catalogue": pl.String,  # a party may keep several
-        "flank": pl.String,  # left | right | both
+        "start_text": pl.String(),  # as delivered, with its offset
+        "session": pl.String(),  # null in a dated survey
+        "occasion": pl.Int32(),  # 1, 2, ...; null in a dated survey
+        "type": pl.String(),  # animal | human | vehicle | blank | unknown | unclassified
+        "taxon": pl.String(),  # scientific name as delivered
+        "count": pl.Int32(),
+        "life_stage": pl.String(),  # adult | subadult | juvenile
+        "sex": pl.String(),  # female | male
+        "individual": pl.String(),  # code in the catalogue of the party that delivered it
+        "catalogue": pl.String(),  # a party may keep several
+        "flank": pl.String(),  # left | right | both
     }
 )
 GAP_REASONS = ("snow", "theft", "bear", "battery", "card", "vegetation", "fire", "flood", "other")

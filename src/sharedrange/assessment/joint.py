@@ -1,0 +1,90 @@
+"""Alone against together: what each party would have said by itself, and what sharing bought.
+
+Lists (animals that were photographed and named) and estimates (animals that live there) are kept apart: an
+overcount of lists is not the bias of estimates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sharedrange.assessment.results import AloneSum, Convention, JointSheet
+from sharedrange.core.answer import Answer, Estimate
+
+BIAS_PCT = 10.0  # a sum this far from the joint number changes a report's sentence
+GAIN = 1.15  # intervals this much wider apart than together are worth an exchange
+CLIPPED, CROSSING = "clipped", "crossing"  # the two masks that a party alone may fit on
+
+
+def alone_name(party: str, mask: str) -> str:
+    """The name of the answer that a party alone gives on one of the two masks."""
+    return f"alone.{party}.{mask}"
+
+
+def joint_sheet(lists: Answer, joint: Answer, alone: Mapping[str, Answer], parties: tuple[str, ...]) -> JointSheet:
+    """The sheet of one question; `alone` by the names of `alone_name`.
+
+    Sums are made only where every party has a number; a party whose data were refused leaves the sum empty.
+    """
+    sums = tuple(_sum(convention, alone, parties, joint) for convention in Convention) if alone else ()
+    facts = _facts(sums, joint, alone, parties)
+    return JointSheet(lists, sums, joint, _bought(facts, sums, joint) if alone else "", facts)
+
+
+def _sum(convention: Convention, alone: Mapping[str, Answer], parties: tuple[str, ...], joint: Answer) -> AloneSum:
+    parts = {party: part for party in parties if (part := _part(convention, alone, party)) is not None}
+    if set(parts) != set(parties):
+        return AloneSum(convention, parts, None, None)
+    total = parts[parties[0]]
+    for party in parties[1:]:
+        total = total + parts[party]
+    excess = 100 * (total.value / joint["N"].value - 1) if "N" in joint else None
+    return AloneSum(convention, parts, total, excess)
+
+
+def _part(convention: Convention, alone: Mapping[str, Answer], party: str) -> Estimate | None:
+    """A party's own number under a convention, placed on its side so that two of them may be added."""
+    answer = alone[alone_name(party, CLIPPED if convention is Convention.CLIPPED else CROSSING)]
+    quantity = "N" if convention is Convention.WHOLE else f"N.{party}"
+    if quantity not in answer:
+        return None
+    return _placed(answer[quantity], party)
+
+
+def _placed(estimate: Estimate, party: str) -> Estimate:
+    return replace(estimate, scope=replace(estimate.scope, place=party))
+
+
+def _facts(
+    sums: tuple[AloneSum, ...], joint: Answer, alone: Mapping[str, Answer], parties: tuple[str, ...]
+) -> dict[str, float]:
+    facts = {f"excess_pct.{s.convention}": s.excess_pct for s in sums if s.excess_pct is not None}
+    for party in parties:
+        quantity = f"N.{party}"
+        own = alone.get(alone_name(party, CROSSING), Answer())
+        if quantity in own and quantity in joint:
+            facts[f"interval_ratio.{party}"] = _log_width(own[quantity]) / _log_width(joint[quantity])
+    return facts
+
+
+def _log_width(estimate: Estimate) -> float:
+    """Width of an interval on the log scale: how many times its upper limit is its lower one."""
+    low, high = estimate.low, estimate.high
+    if low is None or high is None or low <= 0:
+        return math.inf
+    return math.log(high / low)
+
+
+def _bought(facts: Mapping[str, float], sums: tuple[AloneSum, ...], joint: Answer) -> str:
+    """What sharing bought: an answer at all, less bias, more precision, both, or little; empty if unknown."""
+    if "N" not in joint:
+        return ""
+    own = next(s for s in sums if s.convention is Convention.OWN)
+    if own.total is None:
+        return "answer"
+    bias = abs(own.excess_pct or 0.0) >= BIAS_PCT
+    ratios = [value for key, value in facts.items() if key.startswith("interval_ratio.")]
+    precision = bool(ratios) and sum(ratios) / len(ratios) >= GAIN
+    return {(True, True): "both", (True, False): "bias", (False, True): "precision"}.get((bias, precision), "little")

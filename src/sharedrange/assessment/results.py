@@ -1,0 +1,130 @@
+"""What an assessment found: the results that the report, the data products and the terminal all print from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import polars as pl
+
+from sharedrange.assessment.programme import Programme, Question
+from sharedrange.core.answer import Answer, Estimate
+from sharedrange.core.finding import Finding
+from sharedrange.core.ledger import Ledger
+
+
+class Convention(StrEnum):
+    """How a party that looks at its own data alone treats the border.
+
+    clipped: the mask ends at the border; own: the mask crosses it, only the own side's N is counted;
+    whole: the mask crosses it and all of it is counted.
+    """
+
+    CLIPPED = "clipped"
+    OWN = "own"
+    WHOLE = "whole"
+
+
+@dataclass(frozen=True, slots=True)
+class AloneSum:
+    """The parties' own numbers under one convention, and their sum, beside the joint number.
+
+    `parts` has one estimate a party (missing where the party's data were refused); `excess_pct` is how far
+    the sum lies above the joint estimate.
+    """
+
+    convention: Convention
+    parts: Mapping[str, Estimate]
+    total: Estimate | None
+    excess_pct: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class JointSheet:
+    """Alone against together. Lists (`lists`) and estimates (`sums`, `joint`) are kept apart.
+
+    `lists` quantities: ``known.<party>``, ``shared``, ``minimum_number``, ``naive_sum``, ``overcount``
+    (percent), each also per stage as ``<quantity>.<stage>``. `joint` is the joint fit's answer.
+    `bought`: what sharing bought: ``answer`` (a party alone had none), ``bias``, ``precision``, ``both`` or
+    ``little``; empty if nobody was alone or the joint fit gave no number. `facts` behind it:
+    ``excess_pct.<convention>``, ``interval_ratio.<party>`` (log width alone over together).
+    """
+
+    lists: Answer
+    sums: tuple[AloneSum, ...] = ()
+    joint: Answer | None = None
+    bought: str = ""
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One question answered. `answers` by name: the main one is ``answer``; the others stand behind the sheet."""
+
+    question: Question
+    step: str
+    answers: Mapping[str, Answer]
+    sheet: JointSheet | None = None
+
+    @property
+    def answer(self) -> Answer:
+        """The main answer."""
+        return self.answers["answer"]
+
+
+HEALTH = pl.Schema(
+    {
+        # One row a delivery: what there is to work with. No positions.
+        "party": pl.String,
+        "dataset": pl.String,
+        "format": pl.String,
+        "source": pl.String,
+        "stations": pl.Int64,
+        "run_days": pl.Float64,  # watched, gaps taken off; occasions in undated surveys
+        "gap_days": pl.Float64,
+        "gap_reasons": pl.String,  # "snow 120, theft 31"
+        "observations": pl.Int64,
+        "individuals": pl.Int64,
+        "first_day": pl.String,
+        "last_day": pl.String,
+        "warnings": pl.Int64,
+    }
+)
+CELLS = pl.Schema(
+    {
+        # Effort and detections in map cells of at least 10 km (100 m in a local frame): never positions.
+        "component": pl.String,
+        "species": pl.String,
+        "party": pl.String,
+        "x": pl.Float64,  # cell centre, degrees or local metres
+        "y": pl.Float64,
+        "cell_m": pl.Float64,
+        "run_days": pl.Float64,
+        "detections": pl.Int64,
+        "individuals": pl.Int64,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Everything one run of `assess` found. `node_party` is whose node this is."""
+
+    node_party: str
+    programme: Programme
+    results: tuple[Result, ...]
+    ledger: Ledger
+    health: pl.DataFrame
+    cells: pl.DataFrame
+    findings: tuple[Finding, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def estimate(self, number_id: str) -> Estimate:
+        """The estimate with the id ``<step>/<quantity>``. Raises KeyError if there is none."""
+        for result in self.results:
+            for answer in result.answers.values():
+                for estimate in answer.estimates:
+                    if estimate.id == number_id:
+                        return estimate
+        raise KeyError(number_id)

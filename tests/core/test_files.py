@@ -1,0 +1,47 @@
+"""Files are whole or absent."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from sharedrange.core.files import folder_hash, folder_in_place, write_atomically
+
+
+def test_a_failed_folder_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "assessment"
+    with folder_in_place(target) as place:
+        (place / "report.html").write_text("old")
+    with pytest.raises(RuntimeError), folder_in_place(target) as place:
+        (place / "report.html").write_text("new")
+        raise RuntimeError
+    assert (target / "report.html").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["assessment"]
+
+
+def test_a_new_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    target = tmp_path / "assessment"
+    for name in ("first", "second"):
+        with folder_in_place(target) as place:
+            (place / name).write_text(name)
+    assert [p.name for p in target.iterdir()] == ["second"]
+    assert [p.name for p in tmp_path.iterdir()] == ["assessment"]
+
+
+def test_a_failed_write_leaves_the_old_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    write_atomically(file, b"old")
+    with pytest.raises(TypeError):
+        write_atomically(file, "not bytes")  # type: ignore[arg-type]  # the failure is the point
+    assert file.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_folders_hash_sees_names_and_bytes_but_not_the_form_of_an_accent(tmp_path: Path) -> None:
+    for form, folder in (("NFC", "a"), ("NFD", "b"), ("NFC", "c")):
+        (tmp_path / folder).mkdir()
+        content = "1" if folder != "c" else "2"
+        (tmp_path / folder / unicodedata.normalize(form, "été.csv")).write_text(content)
+    assert folder_hash(tmp_path / "a") == folder_hash(tmp_path / "b") != folder_hash(tmp_path / "c")
