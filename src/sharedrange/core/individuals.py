@@ -71,30 +71,39 @@ class Concordance:
         )
 
     def partition(self, individuals: Iterable[LocalIndividual]) -> Partition:
-        """Local individuals grouped into animals by the *same* decisions, and by nothing else.
+        """`individuals` grouped into animals by the *same* decisions, and by nothing else.
 
-        A joint animal keeps its minted joint id where it has one, else is named after its first member.
+        A chain of decisions holds even where it leads through an animal that is not among `individuals`. A
+        joint animal keeps its minted joint id where it has one, else is named after its first member here.
         """
-        members = sorted(set(individuals))
-        parent = {who: who for who in members}
-
-        def root(who: LocalIndividual) -> LocalIndividual:
-            while parent[who] != who:
-                who = parent[who]
-            return who
-
-        for link in self.links:
-            if link.verdict is Verdict.SAME and link.a in parent and link.b in parent:
-                first, second = sorted((root(link.a), root(link.b)))
-                parent[second] = first
         groups: dict[LocalIndividual, list[LocalIndividual]] = {}
-        for who in members:
-            groups.setdefault(root(who), []).append(who)
-        return Partition({self._name(group): tuple(group) for group in groups.values()})
+        for who, first in animals(self.links, individuals).items():
+            groups.setdefault(first, []).append(who)
+        named: dict[str, tuple[LocalIndividual, ...]] = {}
+        for group in groups.values():
+            minted = [name for name in self._minted(group) if name not in named]
+            named[min(minted, default=str(group[0]))] = tuple(group)
+        return Partition(named)
 
-    def _name(self, group: list[LocalIndividual]) -> str:
-        minted = sorted(self.joint_ids[who] for who in group if who in self.joint_ids)
-        return minted[0] if minted else str(group[0])
+    def _minted(self, group: Iterable[LocalIndividual]) -> set[str]:
+        return {self.joint_ids[who] for who in group if who in self.joint_ids}
+
+
+def animals(links: Iterable[Link], individuals: Iterable[LocalIndividual]) -> dict[LocalIndividual, LocalIndividual]:
+    """Each of `individuals`, in order -> the first local individual that *same* links make one animal with it."""
+    parent: dict[LocalIndividual, LocalIndividual] = {}
+
+    def root(who: LocalIndividual) -> LocalIndividual:
+        while (above := parent.setdefault(who, who)) != who:
+            parent[who] = parent[above]
+            who = above
+        return who
+
+    for link in links:
+        if link.verdict is Verdict.SAME:
+            first, second = sorted((root(link.a), root(link.b)))
+            parent[second] = first
+    return {who: root(who) for who in sorted(set(individuals))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,11 +83,14 @@ class Sides:
     polygons: Mapping[str, BaseGeometry]
 
     def of(self, x: Floats, y: Floats) -> NDArray[np.str_]:
-        """Party of each point, shape (n,); an empty string where no party's side is."""
+        """Party of each point, shape (n,); an empty string where no party's side is.
+
+        A point exactly on the border belongs to the party whose id comes first: nobody would be worse.
+        """
         side = np.full(x.shape, "", dtype=object)
         for party, polygon in sorted(self.polygons.items(), reverse=True):
             shapely.prepare(polygon)
-            side[shapely.contains_xy(polygon, x, y)] = party
+            side[shapely.intersects_xy(polygon, x, y)] = party
         return side.astype(str)
 
 

@@ -99,6 +99,8 @@ def conform(table: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     >>> conform(pl.DataFrame({"media": ["m1"], "extra": [1]}), MEDIA).columns
     ['media', 'deployment', 'taken', 'taken_text', 'path']
     """
+    if not table.columns:  # a select of literals alone would make a row of nulls
+        return pl.DataFrame(schema=schema)
     return table.select(
         (pl.col(name).cast(dtype) if name in table.columns else pl.lit(None, dtype=dtype)).alias(name)
         for name, dtype in schema.items()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -50,7 +50,7 @@ class Window:
 
     def __post_init__(self) -> None:
         found = []
-        if self.timezone not in available_timezones():
+        if not _is_zone(self.timezone):
             found.append(Finding("occasion-timezone", {"timezone": self.timezone}))
         if self.start and self.end and self.end < self.start:
             found.append(Finding("window-order", {"start": str(self.start), "end": str(self.end)}))
@@ -132,7 +132,7 @@ def without(spans: Spans, gaps: Spans) -> Spans:
     """
     kept: list[list[int]] = union(spans).tolist()
     for gap_start, gap_end in union(gaps).tolist():
-        halves = ([half for s, e in kept for half in ([s, min(e, gap_start)], [max(s, gap_end), e])])
+        halves = [half for s, e in kept for half in ([s, min(e, gap_start)], [max(s, gap_end), e])]
         kept = [half for half in halves if half[0] < half[1]]
     return _spans(kept)
 
@@ -202,16 +202,17 @@ def whole_window(surveys: Sequence[Survey], timezone: str) -> Window:
     """The window from the first day that any camera stood to the last, or all sessions of undated surveys."""
     if not any(survey.dated for survey in surveys):
         return Window(timezone=timezone, sessions=tuple(sorted({s for survey in surveys for s in _sessions(survey)})))
-    spans = _spans([row for survey in surveys for part in deployed_spans(survey).values() for row in part.tolist()])
+    rows = [row for survey in surveys for part in deployed_spans(survey).values() for row in part.tolist()]
+    spans = union(_spans(rows))
     if not len(spans):
         return Window(timezone=timezone)
-    return Window(_local_day(int(spans[:, 0].min()), timezone), _local_day(int(spans[:, 1].max()) - 1, timezone), timezone)
+    return Window(
+        _local_day(int(spans[:, 0].min()), timezone), _local_day(int(spans[:, 1].max()) - 1, timezone), timezone
+    )
 
 
-def common_window(
-    surveys: Sequence[Survey], asked: Window, question: str = "common-window"
-) -> tuple[Window, tuple[Finding, ...]]:
-    """The closure window that all parties share, inside the window asked, and what is worth knowing about it.
+def common_window(surveys: Sequence[Survey], asked: Window, question: str = "common-window") -> Window:
+    """The closure window that all parties share, inside the window asked (`about_window` says what that cost).
 
     Dated: from the first to the last day on which every party had a camera running. Undated: the sessions
     that every party has. A joint number over periods that only one side watched would compare unlike things.
@@ -226,70 +227,107 @@ def common_window(
     return _common_sessions(surveys, asked, question)
 
 
+def about_window(surveys: Sequence[Survey], asked: Window, used: Window) -> tuple[Finding, ...]:
+    """What is worth knowing about the window `used` where `asked` was asked: days, sessions, occasions lost."""
+    if used.dated:
+        return _about_days(surveys, asked, used)
+    return (*_missing_sessions(surveys, asked), *_unequal_occasions(surveys, used))
+
+
 def dated_and_undated(surveys: Sequence[Survey], asked: Window) -> list[Finding]:
     """A finding for each survey whose kind of time is not that of the window, or of the first survey."""
     if not surveys:
         return []
     dated = asked.start is not None or asked.end is not None or (not asked.sessions and surveys[0].dated)
-    return [
-        Finding("dated-and-undated", {"party": s.party, "dataset": s.dataset, "dated": s.dated})
-        for s in surveys
-        if s.dated != dated
-    ]
+    return [Finding("dated-and-undated", {"party": s.party, "dataset": s.dataset}) for s in surveys if s.dated != dated]
 
 
-def _common_days(surveys: Sequence[Survey], asked: Window, question: str) -> tuple[Window, tuple[Finding, ...]]:
+def _common_days(surveys: Sequence[Survey], asked: Window, question: str) -> Window:
     whole = whole_window(surveys, asked.timezone)
     if not whole.dated:
-        raise NotEnoughData(_no_overlap(question, {party: "" for party in _parties(surveys)}))
-    hull = replace(asked, start=asked.start or whole.start, end=asked.end or whole.end)
-    ran = {party: _ran(surveys, party, hull) for party in _parties(surveys)}
-    together = np.logical_and.reduce(list(ran.values()))
+        raise NotEnoughData(_no_overlap(question, "common_days", dict.fromkeys(_parties(surveys), "none")))
+    ran = _ran_by_party(surveys, whole)
+    together = np.logical_and.reduce(list(ran.values())) & _asked_days(asked, whole)
     if not together.any():
-        alone = {party: _period(_ran(surveys, party, whole), whole) for party in ran}
-        raise NotEnoughData(_no_overlap(question, alone))
-    used = _between(together, hull)
-    if used == asked:
-        return used, ()
-    periods = "; ".join(f"{party} {_period(days, hull)}" for party, days in ran.items())
-    facts: dict[str, Fact] = {"asked": hull.label, "used": used.label, "periods": periods}
-    return used, (Finding("window-cut", facts, severity=Severity.NOTE),) if used.label != hull.label else ()
+        raise NotEnoughData(_no_overlap(question, "common_days", _periods(ran, whole)))
+    return _between(together, whole)
 
 
-def _ran(surveys: Sequence[Survey], party: str, hull: Window) -> NDArray[np.bool_]:
-    """On which days of the hull a party had a camera running, shape (K,)."""
-    spans = [row for s in surveys if s.party == party for part in run_spans(s).values() for row in part.tolist()]
-    return run_share(_spans(spans), hull.edges_us()) >= SLIVER
+def _about_days(surveys: Sequence[Survey], asked: Window, used: Window) -> tuple[Finding, ...]:
+    whole = whole_window(surveys, asked.timezone)
+    start, end = asked.start or whole.start, asked.end or whole.end
+    if (used.start, used.end) == (start, end):
+        return ()
+    periods = _listed(_periods(_ran_by_party(surveys, whole), whole))
+    facts: dict[str, Fact] = {"asked": f"{start}/{end}", "used": used.label, "periods": periods}
+    return (Finding("window-cut", facts, severity=Severity.NOTE),)
+
+
+def _asked_days(asked: Window, whole: Window) -> NDArray[np.bool_]:
+    """Which days of `whole` the window asked holds, shape (K,)."""
+    days = [whole.day(k + 1) for k in range(whole.n_days)]
+    first, last = asked.start or days[0], asked.end or days[-1]
+    return np.array([first <= day <= last for day in days])
+
+
+def _ran_by_party(surveys: Sequence[Survey], whole: Window) -> dict[str, NDArray[np.bool_]]:
+    """Party -> on which days of a window it had a camera running, shape (K,)."""
+    edges_us = whole.edges_us()
+    spans: dict[str, list[list[int]]] = {party: [] for party in _parties(surveys)}
+    for survey in surveys:
+        for part in run_spans(survey).values():
+            spans[survey.party] += part.tolist()
+    return {party: run_share(_spans(rows), edges_us) >= SLIVER for party, rows in spans.items()}
+
+
+def _periods(ran: Mapping[str, NDArray[np.bool_]], whole: Window) -> dict[str, str]:
+    """Party -> from its first day with a camera running to its last."""
+    return {party: _between(days, whole).label if days.any() else "none" for party, days in ran.items()}
 
 
 def _between(days: NDArray[np.bool_], hull: Window) -> Window:
-    """The window from the first true day to the last."""
+    """The window from the first of these days to the last."""
     occasions = np.flatnonzero(days) + 1
     return replace(hull, start=hull.day(int(occasions[0])), end=hull.day(int(occasions[-1])))
 
 
-def _period(days: NDArray[np.bool_], hull: Window) -> str:
-    return _between(days, hull).label if days.any() else "none"
-
-
-def _common_sessions(surveys: Sequence[Survey], asked: Window, question: str) -> tuple[Window, tuple[Finding, ...]]:
-    had = {party: _party_sessions(surveys, party) for party in _parties(surveys)}
-    wanted = asked.sessions or tuple(sorted(set().union(*had.values())))
+def _common_sessions(surveys: Sequence[Survey], asked: Window, question: str) -> Window:
+    had = _sessions_by_party(surveys)
+    wanted = _wanted_sessions(had, asked)
     common = tuple(session for session in wanted if all(session in sessions for sessions in had.values()))
     if not common:
-        raise NotEnoughData(_no_overlap(question, {party: ", ".join(sorted(s)) for party, s in had.items()}))
-    found = [
+        sessions = {party: " ".join(sorted(own)) or "none" for party, own in had.items()}
+        raise NotEnoughData(_no_overlap(question, "common_sessions", sessions))
+    return Window(timezone=asked.timezone, sessions=common)
+
+
+def _missing_sessions(surveys: Sequence[Survey], asked: Window) -> list[Finding]:
+    had = _sessions_by_party(surveys)
+    return [
         Finding("session-missing", {"party": party, "session": session}, severity=Severity.WARNING)
-        for session in wanted
+        for session in _wanted_sessions(had, asked)
         for party, sessions in had.items()
         if session not in sessions
     ]
-    for session in common:
+
+
+def _unequal_occasions(surveys: Sequence[Survey], used: Window) -> list[Finding]:
+    had = _sessions_by_party(surveys)
+    found = []
+    for session in used.sessions:
         occasions = {party: sessions[session] for party, sessions in had.items()}
         if len(set(occasions.values())) > 1:
             facts: dict[str, Fact] = {"session": session, "occasions": _listed(occasions)}
             found.append(Finding("unequal-occasions", facts, severity=Severity.WARNING))
-    return Window(timezone=asked.timezone, sessions=common), tuple(found)
+    return found
+
+
+def _wanted_sessions(had: Mapping[str, Mapping[str, int]], asked: Window) -> tuple[str, ...]:
+    return asked.sessions or tuple(sorted({session for sessions in had.values() for session in sessions}))
+
+
+def _sessions_by_party(surveys: Sequence[Survey]) -> dict[str, dict[str, int]]:
+    return {party: _party_sessions(surveys, party) for party in _parties(surveys)}
 
 
 def _party_sessions(surveys: Iterable[Survey], party: str) -> dict[str, int]:
@@ -308,10 +346,11 @@ def _sessions(survey: Survey) -> dict[str, int]:
     return dict(rows.group_by("session").agg(pl.col("occasion").max()).iter_rows())
 
 
-def _no_overlap(question: str, periods: Mapping[str, str]) -> Refusal:
-    have: dict[str, Fact] = {"common_days_or_sessions": 0}
-    have |= {f"period.{party}": period for party, period in periods.items()}
-    return Refusal(question, have, {"common_days_or_sessions": 1}, ("population.minimum", "population.rates"))
+def _no_overlap(question: str, common: str, periods: Mapping[str, str]) -> Refusal:
+    """`common`: what the parties have none of, ``common_days`` or ``common_sessions``."""
+    have: dict[str, Fact] = {common: 0} | {f"period.{party}": period for party, period in periods.items()}
+    note = Finding("no-common-window", {"periods": _listed(periods)}, severity=Severity.NOTE)
+    return Refusal(question, have, {common: 1}, ("population.minimum", "population.rates"), (note,))
 
 
 def _listed(values: Mapping[str, object]) -> str:
@@ -320,6 +359,14 @@ def _listed(values: Mapping[str, object]) -> str:
 
 def _parties(surveys: Iterable[Survey]) -> list[str]:
     return sorted({survey.party for survey in surveys})
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
 
 
 def _spans(rows: Sequence[Sequence[int]]) -> Spans:
