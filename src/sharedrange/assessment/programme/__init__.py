@@ -1,0 +1,42 @@
+"""What do the parties agree on: who, which species, where, when, and what do they ask?"""
+
+from sharedrange.assessment.programme.node import Node, read_node, write_new_node
+from sharedrange.assessment.programme.periods import Interval
+from sharedrange.assessment.programme.read import read_programme
+from sharedrange.assessment.programme.sides import read_geometry, read_sides
+from sharedrange.assessment.programme.types import (
+    Area,
+    Component,
+    Event,
+    MaskSpec,
+    Milestone,
+    OpenQuestion,
+    Party,
+    Programme,
+    Project,
+    Question,
+    Schedule,
+    Species,
+)
+
+__all__ = [
+    "Area",
+    "Component",
+    "Event",
+    "Interval",
+    "MaskSpec",
+    "Milestone",
+    "Node",
+    "OpenQuestion",
+    "Party",
+    "Programme",
+    "Project",
+    "Question",
+    "Schedule",
+    "Species",
+    "read_geometry",
+    "read_node",
+    "read_programme",
+    "read_sides",
+    "write_new_node",
+]

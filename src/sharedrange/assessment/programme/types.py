@@ -1,0 +1,240 @@
+"""The shared words of a programme as typed facts: what programme.toml holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from sharedrange.assessment.programme.periods import Interval
+
+State = Literal["to be confirmed", "planned", "agreed", "moved", "partly done", "done", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """An organisation with an id and a state (ISO 3166-1 alpha-2; empty for a secretariat or an NGO).
+
+    `memberships`: convention -> yes, no or unknown, with a remark if needed. `source` says where this is
+    written, `to_verify` why it cannot yet be shown as a fact; so on every entry of the register.
+    """
+
+    id: str
+    name: str
+    state: str = ""
+    memberships: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+    to_verify: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Species:
+    """A species of the programme. `aliases` are other scientific names under which deliveries list it.
+
+    `names`: language -> name; `unreviewed`: languages whose name no native speaker has reviewed;
+    `listings`: red list or convention -> category or appendix, as the source writes it.
+    """
+
+    key: str
+    taxon: str
+    names: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    unreviewed: tuple[str, ...] = ()
+    listings: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    source: str = ""
+    to_verify: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a component runs, as far as it is settled."""
+
+    start: Interval | None = None
+    end: Interval | None = None
+    status: State = "unknown"
+
+    @property
+    def interval(self) -> Interval | None:
+        """From the first day of the start to the last day of the end; None if neither is known."""
+        return between(self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A part of the programme: where, when, for which species, and whose side is where.
+
+    `projection` is ``auto`` (equal-area, centred on the sides), a CRS, or ``local:<name>``; `sides` maps a
+    party to a file (GeoJSON, relative to the node) or WKT of its side, in degrees or in the local frame;
+    `occasion_timezone` is the zone whose days are the occasions. `period`, `areas` and `objective` are texts
+    as the programme's document has them, empty where its cell is empty; `found` is what became of it.
+    """
+
+    id: str
+    title: str
+    parties: tuple[str, ...] = ()
+    species: tuple[str, ...] = ()
+    period: str = ""
+    areas: tuple[str, ...] = ()
+    objective: str = ""
+    projection: str = "auto"
+    occasion_timezone: str = "UTC"
+    sides: Mapping[str, str] = field(default_factory=dict)
+    schedule: Schedule = Schedule()
+    found: str = ""
+    note: str = ""
+    source: str = ""
+    to_verify: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskSpec:
+    """How a question's habitat mask is made: points of a file, or a buffer around the detectors.
+
+    `buffer_m` around all detectors, cut to `polygon` (GeoJSON file or WKT, as sides) where given, on a grid
+    of `spacing_m`; or `points`: a CSV of x, y (frame of the component) with `spacing_m`.
+    """
+
+    buffer_m: float | None = None
+    spacing_m: float | None = None
+    polygon: str = ""
+    points: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question: an engine, its inputs' scope, and its settings (a table with the engine's own schema).
+
+    Dated surveys give `start` and `end`; undated ones `sessions`. `life_stages`: animals counted.
+    """
+
+    id: str
+    engine: str
+    component: str
+    species: str
+    start: date | None = None
+    end: date | None = None
+    sessions: tuple[str, ...] = ()
+    life_stages: tuple[str, ...] = ("adult",)
+    mask: MaskSpec = MaskSpec()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The project that pays: who, how much, how long. `start` and `approved` as precise as they are known."""
+
+    name: str
+    funder: str = ""
+    budget_usd: float | None = None
+    months: int | None = None
+    period: str = ""
+    start: Interval | None = None
+    approved: Interval | None = None
+    approved_by: str = ""
+    status: State = "unknown"
+    note: str = ""
+    source: str = ""
+    to_verify: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A target area by name: no position and no boundary."""
+
+    id: str
+    name: str
+    state: str = ""
+    kind: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    unreviewed: tuple[str, ...] = ()
+    component: str = ""
+    topic: str = ""
+    note: str = ""
+    source: str = ""
+    to_verify: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """A line of a work plan: `planned` as written, its dates as read, and what was `found` to have happened."""
+
+    id: str
+    activity: str
+    planned: str = ""
+    planned_start: Interval | None = None
+    planned_end: Interval | None = None
+    component: str = ""
+    topic: str = ""
+    found: str = ""
+    status: State = "unknown"
+    source: str = ""
+    to_verify: str = ""
+
+    @property
+    def interval(self) -> Interval | None:
+        """From the first to the last planned day; None if neither is known."""
+        return between(self.planned_start, self.planned_end)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A line of the timeline; `date` as written."""
+
+    date: str
+    what: str
+    actor: str = ""
+    meeting: str = ""
+    component: str = ""
+    source: str = ""
+    to_verify: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestion:
+    """Something that the parties were asked, in the words it was asked; `about`: milestones or components."""
+
+    id: str
+    text: str
+    asked_by: str = ""
+    asked_of: str = ""
+    about: tuple[str, ...] = ()
+    topic: str = ""
+    status: State = "unknown"
+    source: str = ""
+    to_verify: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """programme.toml, read. `simulated` puts SIMULATED on every figure, table and file name."""
+
+    id: str
+    title: str
+    seed: int
+    parties: tuple[Party, ...]
+    species: tuple[Species, ...]
+    components: tuple[Component, ...]
+    questions: tuple[Question, ...]
+    languages: tuple[str, ...] = ("en",)
+    simulated: bool = False
+    folder: Path = Path()
+    project: Project | None = None
+    areas: tuple[Area, ...] = ()
+    milestones: tuple[Milestone, ...] = ()
+    events: tuple[Event, ...] = ()
+    open_questions: tuple[OpenQuestion, ...] = ()
+
+    @property
+    def has_register(self) -> bool:
+        """Whether the programme keeps a register (project, work plan, timeline or open questions)."""
+        return bool(self.project or self.milestones or self.events or self.open_questions)
+
+
+def between(start: Interval | None, end: Interval | None) -> Interval | None:
+    """From the first day of `start` to the last day of `end`, open where one is unknown."""
+    if start is None and end is None:
+        return None
+    return Interval(start.first if start else date.min, end.last if end else date.max)
