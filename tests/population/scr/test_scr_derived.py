@@ -1,0 +1,124 @@
+"""Numbers derived from a fit: derivatives are exact, use of space is a share, flat likelihoods are not hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sharedrange.core.errors import DidNotConverge
+from sharedrange.core.history import CAPTURES, INDIVIDUALS
+from sharedrange.population.scr import Fit, Model, fit
+from sharedrange.population.scr.derived import Population, on_side
+from sharedrange.population.scr.links import floored_interval, lognormal_interval
+from sharedrange.population.scr.use import use_of_sides
+
+Make = Callable[..., Any]
+SIDES = ("west", "east")
+
+
+@pytest.fixture(scope="module")
+def fitted(plain: Any) -> Fit:
+    made, _ = plain
+    model = Model("HHN", "side", ("party", "sex"), ("party", "sex"), SIDES)
+    return fit((made.history,), (made.mask,), model)
+
+
+def by_difference(fitted: Fit, value: Callable[[Population], float]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    step = 1e-5
+
+    def at(shift: Any) -> float:
+        return value(Population(replace(fitted, beta=fitted.beta + shift), SIDES, 0.9))
+
+    return np.array([(at(step * e) - at(-step * e)) / (2 * step) for e in np.eye(fitted.n_parameters)])
+
+
+def test_the_derivatives_of_numbers_on_a_side_are_exact(fitted: Fit) -> None:
+    exact = Population(fitted, SIDES, 0.9).expected(on_side("west")).gradient
+    assert exact == pytest.approx(by_difference(fitted, lambda p: p.expected(on_side("west")).value), abs=1e-5)
+
+
+def test_the_derivatives_of_use_are_exact(fitted: Fit) -> None:
+    exact = Population(fitted, SIDES, 0.9).use("east").gradient
+    assert exact == pytest.approx(by_difference(fitted, lambda p: p.use("east").value), abs=1e-4)
+    assert np.abs(exact[fitted.design.sigma.place]).max() > 1e-3
+
+
+def test_the_derivatives_of_those_not_detected_are_exact(fitted: Fit) -> None:
+    def others(p: Population) -> float:
+        return p.realised(p.reported).others
+
+    at = Population(fitted, SIDES, 0.9)
+    gradients = [c.undetected_gradient(at.reported(at.at[0]))[1] for c in at.at[0].classes]
+    exact = fitted.design.pull_back(fitted.beta, 0, gradients)
+    assert exact == pytest.approx(by_difference(fitted, others), abs=1e-4)
+
+
+def test_use_on_a_grid_equals_use_pair_by_pair(fitted: Fit) -> None:
+    session = fitted.sessions[0]
+    shifted = session.mask_x_m.copy()
+    shifted[0] += 60.0  # 6 % of a cell: off the grid, hardly moved
+    on_grid, scattered = use_of_sides(session, 2500.0), use_of_sides(replace(session, mask_x_m=shifted), 2500.0)
+    for side in SIDES:
+        assert on_grid.share[side] == pytest.approx(scattered.share[side], abs=1e-3)
+        assert on_grid.by_log_sigma[side] == pytest.approx(scattered.by_log_sigma[side], abs=1e-3)
+
+
+def test_every_split_has_its_own_number(fitted: Fit) -> None:
+    assert fitted.design.names == (
+        "D.west",
+        "D.east",
+        "lambda0",
+        "lambda0.party.west",
+        "lambda0.sex.male",
+        "sigma",
+        "sigma.party.west",
+        "sigma.sex.male",
+        "psi_male",
+    )
+
+
+def test_a_scale_that_the_data_do_not_bound_is_not_reported_as_a_fit(world: Make) -> None:
+    made = world(1)
+    cameras = made.history.detectors["detector"].head(6)
+    everywhere = [(f"a{i}", camera, k + 1, 1) for i in range(6) for k, camera in enumerate(cameras)]
+    animals = [(f"a{i}", None, "adult") for i in range(6)]
+    history = replace(
+        made.history,
+        detectors=made.history.detectors.head(6),
+        effort=made.history.effort[:6],
+        individuals=pl.DataFrame(animals, schema=INDIVIDUALS, orient="row"),
+        captures=pl.DataFrame(everywhere, schema=CAPTURES, orient="row"),
+    )
+    with pytest.raises(DidNotConverge) as caught:
+        fit((history,), (made.mask,), Model("HHN"))
+    assert caught.value.finding.rule in {"scr-flat", "scr-not-converged"}
+
+
+@given(st.floats(0.1, 1e4), st.floats(0.01, 2.0))
+def test_log_normal_limits_stand_at_equal_ratios(value: float, se_log: float) -> None:
+    _, low, high = lognormal_interval(value, se_log, 0.95)
+    assert 0 < low < value < high
+    assert value / low == pytest.approx(high / value)
+
+
+@given(st.floats(0.0, 100.0), st.floats(0.1, 100.0), st.floats(0.01, 100.0))
+def test_a_floored_interval_never_falls_below_what_was_seen(seen: float, others: float, se: float) -> None:
+    low, high = floored_interval(seen, others, se, 0.95)
+    assert seen <= low <= seen + others <= high
+
+
+def test_a_side_whose_density_runs_to_zero_is_pooled_and_said(world: Make, answered: Make) -> None:
+    made = world(23, density_per_100km2=(4.0, 0.0), lambda0=(0.05, 0.05))
+    found = answered(made, lambda0=(), sigma=())
+    left_out = [f for f in found.findings if f.rule == "scr-split-unbounded"]
+    assert [f.facts["runaway"] for f in left_out] == ["D.east"]
+    assert found.tables["fit"]["density"].item() == "pooled"
+    assert found.tables["tests"].filter(parameter="density")["p_value"].item() < 0.1
+    assert "scr-pooling-doubtful" in {f.rule for f in found.findings}
