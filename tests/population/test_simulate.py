@@ -310,6 +310,23 @@ def test_a_swapped_label_is_the_code_of_another_animal_of_the_same_sex_and_stage
         assert pairs["life_stage"].equals(pairs["life_stage_other"])
 
 
+def test_animals_are_taken_for_animals_of_the_neighbourhood() -> None:
+    apart_m: list[float] = []
+    for seed in range(5):
+        simulation = run(replace(two_parks(), wrong_labels=0.2, ghosts=0.0), seed)
+        centres = simulation.truth.animals.select("animal", "x_m", "y_m")
+        owners = simulation.truth.labels.filter(pl.col("wrong") == "swapped").join(
+            simulation.truth.codes, on=["party", "code"], suffix="_of_code"
+        )
+        pairs = owners.join(centres, on="animal").join(
+            centres, left_on="animal_of_code", right_on="animal", suffix="_other"
+        )
+        apart = ((pl.col("x_m") - pl.col("x_m_other")) ** 2 + (pl.col("y_m") - pl.col("y_m_other")) ** 2).sqrt()
+        apart_m += pairs.select(apart).to_series().to_list()
+    assert len(apart_m) > 100
+    assert np.median(apart_m) < 20_000  # the park is 112 km long
+
+
 def test_a_ghost_has_one_sighting_and_nobody_links_it() -> None:
     simulation = with_errors(0.2, ghosts=1.0)[0]
     codes, labels = simulation.truth.codes, simulation.truth.labels

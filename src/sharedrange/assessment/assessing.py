@@ -1,0 +1,118 @@
+"""One command: read the programme, take in what the node may see, answer the questions, write `assessment/`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sharedrange.assessment import joint, landscape
+from sharedrange.assessment.cache import Cache, code_hash, versions
+from sharedrange.assessment.material import Material, Surveys
+from sharedrange.assessment.node import OpenNode, open_node, writing
+from sharedrange.assessment.plan import ANSWER, LISTS, Planned, plan
+from sharedrange.assessment.register import lint
+from sharedrange.assessment.report import report_name, write_report
+from sharedrange.assessment.results import Assessment, Result
+from sharedrange.assessment.running import Tell, quiet, run
+from sharedrange.core.answer import Answer
+from sharedrange.core.canonical import digest
+from sharedrange.core.files import folder_in_place, write_atomically
+from sharedrange.core.finding import Finding
+from sharedrange.core.ledger import Ledger, Step
+from sharedrange.core.words import load
+from sharedrange.population import scr
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What `assess` found, where its report lies, and whether nothing had changed since the last run."""
+
+    assessment: Assessment
+    report: Path
+    reused: bool
+
+
+def assess(folder: Path | str, *, workers: int = 1, language: str = "en", progress: Tell = quiet) -> Outcome:
+    """Assess the node in `folder` and write its report and data products to ``assessment/``.
+
+    The same inputs and settings give the same report data, whatever the day, the language or `workers`.
+
+    Raises ProgrammeError and InputError with all findings (nothing is written then), KeyError for a language
+    without a catalogue, and Cancelled on Ctrl-C (a later run resumes).
+    """
+    words = load(language)
+    node = open_node(folder)
+    with writing(node.folder):
+        assessment, fingerprint = _assessment(node, workers, progress)
+        mark = node.work / "assessed"
+        fingerprint = digest([fingerprint, language])
+        report = node.assessment / report_name(node.programme)
+        if report.is_file() and mark.is_file() and mark.read_text() == fingerprint:
+            return Outcome(assessment, report, reused=True)
+        progress("report", 0.0)
+        with folder_in_place(node.assessment) as place:
+            write_report(assessment, words, place)
+        write_atomically(mark, fingerprint.encode())
+        progress("report", 1.0)
+        return Outcome(assessment, report, reused=False)
+
+
+def _assessment(node: OpenNode, workers: int, tell: Tell) -> tuple[Assessment, str]:
+    """The assessment, and the hash of everything that it depends on."""
+    surveys, cache = Surveys(node), Cache(node.work / "answers")
+    planned, ledger = plan(node, surveys)
+    tasks = [task for p in planned for task in p.tasks.values()]
+    overview_step = _overview_step(node, ledger)
+    overview = _overview(node, planned, surveys, cache, overview_step)
+    answers = run(tasks, cache, node.work / "checkpoints", workers=workers, tell=tell)
+    results = tuple(_result(p, answers) for p in planned)
+    assessment = Assessment(
+        node_party=node.party,
+        programme=node.programme,
+        results=results,
+        ledger=ledger.with_step(overview_step),
+        health=overview.tables["health"],
+        cells=overview.tables["cells"],
+        findings=(*node.findings, *overview.findings, *lint(node.programme)),
+        versions=versions(),
+    )
+    return assessment, digest([[task.step.id for task in tasks], overview_step.id, code_hash(), versions()])
+
+
+def _overview_step(node: OpenNode, ledger: Ledger) -> Step:
+    """The step of everything that is told beside the answers: it depends on all that was delivered or decided."""
+    told = {
+        "programme": (node.folder / "programme.toml").read_text(encoding="utf-8-sig"),
+        "records": sorted(record.id for record in node.records),
+    }
+    return Step("assessment.overview", 1, told, tuple(sorted(ledger.sources)))
+
+
+def _overview(node: OpenNode, planned: tuple[Planned, ...], surveys: Surveys, cache: Cache, step: Step) -> Answer:
+    """Health of the deliveries, map cells and what is worth knowing about them."""
+    known = cache.get(step.id)
+    if known is not None:
+        return known
+    materials = [Material(node, p.question, surveys) for p in planned if p.parties]
+    findings = tuple(f for d in node.deliveries for f in surveys.findings(d))
+    tables = {"health": landscape.health(node, surveys), "cells": landscape.cells(materials)}
+    answer = Answer(tables=tables, findings=findings)
+    cache.put(step.id, answer)
+    return answer
+
+
+def _result(planned: Planned, answers: Mapping[str, Answer]) -> Result:
+    """The answers of one question by name, with the joint sheet where there are lists and a fit."""
+    mine = {name: answers[task.name] for name, task in planned.tasks.items()}
+    sheet = None
+    if planned.question.engine == scr.ENGINE.name and LISTS in mine:
+        alone = {name: answer for name, answer in mine.items() if name.startswith("alone.")}
+        sheet = joint.joint_sheet(mine[LISTS], mine[ANSWER], alone, planned.parties)
+    return Result(planned.question, planned.tasks[ANSWER].step.id, mine, sheet)
+
+
+def findings_of(assessment: Assessment) -> tuple[Finding, ...]:
+    """Everything that is worth knowing: about the deliveries, the programme and every answer, each once."""
+    about_answers = [f for r in assessment.results for a in r.answers.values() for f in a.findings]
+    return tuple(dict.fromkeys([*assessment.findings, *about_answers]))

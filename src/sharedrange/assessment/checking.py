@@ -1,0 +1,43 @@
+"""Everything that is wrong with a node or a delivery, at once and without changing anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sharedrange.assessment.material import Surveys
+from sharedrange.assessment.node import open_node
+from sharedrange.assessment.plan import plan
+from sharedrange.assessment.register import lint
+from sharedrange.core.errors import InputError, ProgrammeError
+from sharedrange.core.finding import Finding, Where
+from sharedrange.exchange.doors import check_path
+
+
+def check(path: Path | str) -> tuple[Finding, ...]:
+    """All findings about a node (a folder with node.toml), or about a delivery: a folder, a file or a zip."""
+    path = Path(path)
+    if not path.exists():
+        return (Finding("no-such-path", {"path": path.name}, Where(file=path.name)),)
+    if not (path / "node.toml").is_file():
+        return check_path(path)[1]
+    return _check_node(path)
+
+
+def _check_node(folder: Path) -> tuple[Finding, ...]:
+    """What is wrong with a node: its programme first, for the rest can be read only with that."""
+    try:
+        node = open_node(folder)
+    except (ProgrammeError, InputError) as error:
+        return error.findings
+    surveys = Surveys(node)
+    found = [*node.findings, *lint(node.programme)]
+    try:
+        plan(node, surveys)
+    except ProgrammeError as error:
+        found += error.findings
+    try:
+        for delivered in node.deliveries:
+            found += surveys.findings(delivered)
+    except InputError as error:
+        found += error.findings
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,166 @@
+"""Decisions about who is who, from a file or a terminal, as signed records of the node."""
+
+from __future__ import annotations
+
+import csv
+import io
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sharedrange.assessment.node import OpenNode, open_node, writing
+from sharedrange.core.errors import InputError
+from sharedrange.core.finding import Finding, Where
+from sharedrange.core.individuals import LocalIndividual, Verdict
+from sharedrange.records import Decision, Key, Keys, RecordSet, about, concordance, in_force, mint, open_store
+
+REQUIRED = ("party_a", "catalogue_a", "code_a", "party_b", "catalogue_b", "code_b", "taxon", "verdict")
+OPTIONAL = ("evidence", "probability", "by")
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What became of a list of decisions: newly signed, in force before, and what is doubtful now."""
+
+    new: int
+    repeated: int
+    conflicts: tuple[Finding, ...]
+
+
+def read_decisions(file: Path | str) -> tuple[Decision, ...]:
+    """The decisions of a CSV file with the columns REQUIRED and, if wanted, OPTIONAL.
+
+    Raises InputError with every finding: missing or unknown columns, fields that break the rules of a decision.
+    """
+    file = Path(file)
+    rows, found = _rows(file)
+    decisions = []
+    for number, row in rows:
+        try:
+            decisions.append(_decision(row, Where(file=file.name, row=number)))
+        except InputError as error:
+            found += error.findings
+    if found:
+        raise InputError(found)
+    return tuple(decisions)
+
+
+def _rows(file: Path) -> tuple[list[tuple[int, dict[str, Any]]], list[Finding]]:
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except OSError:
+        return [], [Finding("no-such-path", {"path": file.name}, Where(file=file.name))]
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        return [], [Finding("decisions-encoding", {"encoding": "UTF-8"}, Where(file=file.name, row=line))]
+    reader = csv.DictReader(io.StringIO(text), restkey="")
+    columns = reader.fieldnames or []
+    missing = [name for name in REQUIRED if name not in columns]
+    found = [Finding("missing-column", {"column": n, "table": file.name}, Where(file.name, field=n)) for n in missing]
+    if missing:
+        return [], found
+    return [(reader.line_num, row) for row in reader], found
+
+
+def _decision(row: dict[str, Any], where: Where) -> Decision:
+    """One row as a decision. Raises InputError with everything that is wrong in it."""
+    value = {key: text.strip() if isinstance(text, str) else "" for key, text in row.items()}
+    probability = value.get("probability", "")
+    body = {
+        "a": [value[f"{part}_a"] for part in ("party", "catalogue", "code")],
+        "b": [value[f"{part}_b"] for part in ("party", "catalogue", "code")],
+        "by": value.get("by") or value["party_a"],
+        "evidence": value.get("evidence", ""),
+        "probability": _number(probability),
+        "replaces": [],
+        "taxon": value["taxon"],
+        "verdict": value["verdict"].lower(),
+    }
+    return Decision.from_body(body, where)
+
+
+def _number(text: str) -> float | str | None:
+    """A number where the text is one; else the text, for the rules of a decision to complain about."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return text
+
+
+def decide(
+    folder: Path | str,
+    decisions: Iterable[Decision],
+    recorded_at: str,
+    *,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> Decided:
+    """Sign what is new in `decisions` with the node's key, and mint a joint id for every animal that has none.
+
+    A decision about a pair that this key decided before replaces the earlier one. Against a decision of
+    somebody else it stands beside it, and the pair is uncertain until one is replaced. `recorded_at` is UTC,
+    ISO 8601, and is only a note: clocks never decide.
+
+    Raises ProgrammeError or InputError if the node cannot be opened, or a decision names a stranger; nothing
+    is signed then.
+    """
+    node = open_node(folder)
+    decisions = tuple(decisions)
+    _refuse_strangers(node, decisions)
+    with writing(node.folder):
+        store, key = open_store(node.folder / "records"), _key(node)
+        new = [d for d in dict.fromkeys(decisions) if not _stands(node.records, d)]
+        if new:
+            store.append_all([_correcting(node.records, d, key) for d in new], key, recorded_at)
+        taxa = {d.taxon for d in decisions}
+        unnamed = _unnamed_animals(store.read(), taxa)
+        if unnamed:
+            store.append_all([mint(group, taxon, random_bytes) for taxon, group in unnamed], key, recorded_at)
+        _, doubts = concordance(store.read(), taxa)
+    return Decided(len(new), len(decisions) - len(new), doubts)
+
+
+def _refuse_strangers(node: OpenNode, decisions: tuple[Decision, ...]) -> None:
+    known = {party.id for party in node.programme.parties}
+    found = [
+        Finding("decision-stranger", {"individual": str(who), "party": who.party, "known": ", ".join(sorted(known))})
+        for who in dict.fromkeys(who for d in decisions for who in (d.a, d.b))
+        if who.party not in known
+    ]
+    if found:
+        raise InputError(found)
+
+
+def _key(node: OpenNode) -> Key:
+    """The node's key, made at the first decision."""
+    keys = Keys(node.keys)
+    return keys.load() if "node" in keys.names() else keys.create()
+
+
+def _stands(records: RecordSet, decision: Decision) -> bool:
+    """Whether this very decision is in force already."""
+    same = {decision.a, decision.b}
+    return any(
+        {made.a, made.b} == same and (made.verdict, made.taxon) == (decision.verdict, decision.taxon)
+        for _, made in in_force(records, Decision)
+    )
+
+
+def _correcting(records: RecordSet, decision: Decision, key: Key) -> Decision:
+    """The decision, replacing what the same key decided about the pair before."""
+    mine = {record.id for record in records if record.author_key == key.id}
+    earlier = tuple(i for i in about(records, decision.a, decision.b) if i in mine)
+    return replace(decision, replaces=tuple(dict.fromkeys((*decision.replaces, *earlier))))
+
+
+def _unnamed_animals(records: RecordSet, taxa: set[str]) -> list[tuple[str, tuple[LocalIndividual, ...]]]:
+    """(taxon, members) of every animal that several local individuals make up and that has no joint id yet."""
+    unnamed = []
+    for taxon in sorted(taxa):
+        decided, _ = concordance(records, taxon)
+        linked = {who for link in decided.links if link.verdict is Verdict.SAME for who in link.pair}
+        for group in decided.partition(linked).groups.values():
+            if not any(who in decided.joint_ids for who in group):
+                unnamed.append((taxon, group))  # noqa: PERF401  (two loops read better apart)
+    return unnamed

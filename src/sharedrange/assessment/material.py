@@ -1,0 +1,216 @@
+"""What a question is answered from: surveys, identities, windows and masks, each made when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+import shapely
+
+from sharedrange.assessment.node import Delivered, OpenNode
+from sharedrange.assessment.programme import Component, Programme, Question, Species, read_geometry, read_sides
+from sharedrange.assessment.programme.sides import file_inside
+from sharedrange.core.errors import InputError, ProgrammeError
+from sharedrange.core.files import sha256_of
+from sharedrange.core.finding import Finding, Where, errors
+from sharedrange.core.history import CaptureHistory
+from sharedrange.core.individuals import Concordance, Partition
+from sharedrange.core.places import Floats, Mask, Projection, Sides, equal_area
+from sharedrange.core.survey import Survey
+from sharedrange.core.when import Window, about_window, common_window
+from sharedrange.exchange.doors import read_delivered
+from sharedrange.population.encounters import encounters, known_flanks, local_individuals
+from sharedrange.population.histories import capture_histories
+from sharedrange.population.masks import clip_to_side, make_mask
+from sharedrange.records import concordance
+
+
+class Surveys:
+    """The surveys of a node's deliveries, read once, all together, when the first of them is asked for."""
+
+    def __init__(self, node: OpenNode) -> None:
+        self._node = node
+
+    @cached_property
+    def _read(self) -> dict[str, tuple[Survey, tuple[Finding, ...]]]:
+        read: dict[str, tuple[Survey, tuple[Finding, ...]]] = {}
+        wrong: list[Finding] = []
+        for delivered in self._node.deliveries:
+            survey, _, findings = read_delivered(delivered.path, delivered.party)
+            wrong += findings if survey is None else errors(findings)
+            if survey is not None:
+                read[delivered.source.id] = (survey, findings)
+        if wrong:
+            raise InputError(wrong)
+        return read
+
+    def of(self, delivered: Delivered) -> Survey:
+        """The survey of one delivery. Raises InputError with the findings of all deliveries of the node."""
+        return self._read[delivered.source.id][0]
+
+    def findings(self, delivered: Delivered) -> tuple[Finding, ...]:
+        """What is worth knowing about one delivery."""
+        return self._read[delivered.source.id][1]
+
+    def of_parties(self, parties: Iterable[str]) -> tuple[Survey, ...]:
+        """The surveys that these parties delivered."""
+        wanted = set(parties)
+        return tuple(self.of(d) for d in self._node.deliveries if d.party in wanted)
+
+
+def species_of(programme: Programme, key: str) -> Species:
+    """The species with this key; the programme was read, so it exists."""
+    return next(s for s in programme.species if s.key == key)
+
+
+def component_of(programme: Programme, key: str) -> Component:
+    """The component with this id; the programme was read, so it exists."""
+    return next(c for c in programme.components if c.id == key)
+
+
+@dataclass(frozen=True)
+class Material:
+    """The material of one question. Every property is made when first asked for, and once."""
+
+    node: OpenNode
+    question: Question
+    surveys: Surveys = field(repr=False)
+
+    @cached_property
+    def component(self) -> Component:
+        """The component that the question belongs to."""
+        return component_of(self.node.programme, self.question.component)
+
+    @cached_property
+    def species(self) -> Species:
+        """The species that the question is about."""
+        return species_of(self.node.programme, self.question.species)
+
+    @cached_property
+    def taxa(self) -> frozenset[str]:
+        """Every scientific name under which deliveries may list the species."""
+        return frozenset({self.species.taxon, *self.species.aliases})
+
+    @cached_property
+    def parties(self) -> tuple[str, ...]:
+        """Parties of the component that delivered something, in the programme's order."""
+        members = self.component.parties or tuple(p.id for p in self.node.programme.parties)
+        delivered = {d.party for d in self.node.deliveries}
+        return tuple(p for p in members if p in delivered)
+
+    @cached_property
+    def sides(self) -> Sides:
+        """Whose side is where, in the frame that positions are kept in."""
+        return read_sides(self.component, self.node.folder)
+
+    @cached_property
+    def projection(self) -> Projection:
+        """The projection in which the component is computed."""
+        if self.component.projection != "auto":
+            return Projection(self.component.projection)
+        surveys = self.surveys.of_parties(self.parties)
+        local = {s.frame for s in surveys if s.frame.startswith("local:")}
+        if local:
+            return Projection(min(local))
+        if self.sides.polygons:
+            west, south, east, north = shapely.total_bounds(list(self.sides.polygons.values()))
+            return equal_area((west + east) / 2, (south + north) / 2)
+        places = pl.concat([s.deployments.select("x", "y") for s in surveys])
+        return equal_area(float(places["x"].mean()), float(places["y"].mean()))  # type: ignore[arg-type]  # f64
+
+    @cached_property
+    def asked_window(self) -> Window:
+        """The window that the question asks for; open where it does not say."""
+        question = self.question
+        return Window(question.start, question.end, self.component.occasion_timezone, question.sessions)
+
+    @cached_property
+    def window(self) -> Window:
+        """The closure window common to all parties. Raises NotEnoughData if they share no time."""
+        return common_window(self.surveys.of_parties(self.parties), self.asked_window, self.question.id)
+
+    @cached_property
+    def about_window(self) -> tuple[Finding, ...]:
+        """What the closure window cost: how it differs from the one asked."""
+        return about_window(self.surveys.of_parties(self.parties), self.asked_window, self.window)
+
+    def decisions(self, parties: frozenset[str]) -> Concordance:
+        """The decisions in force about this species among the catalogues of `parties`."""
+        return decisions_among(self.node, self.taxa, parties)
+
+    def partition(self, parties: frozenset[str]) -> Partition:
+        """Who is who, for somebody who sees only `parties`."""
+        individuals = local_individuals(self.surveys.of_parties(parties), self.taxa)
+        return self.decisions(parties).partition(individuals)
+
+    def encounters(self, parties: frozenset[str]) -> pl.DataFrame:
+        """Encounters of what `parties` saw in the closure window."""
+        surveys = self.surveys.of_parties(parties)
+        return encounters(surveys, self.partition(parties), self.window, self.taxa)
+
+    def flanks(self, parties: frozenset[str]) -> pl.DataFrame:
+        """Which flanks each of `parties` knows of each animal, from all its data."""
+        return known_flanks(self.surveys.of_parties(parties), self.partition(parties), self.taxa)
+
+    def histories(self, parties: frozenset[str]) -> tuple[tuple[CaptureHistory, ...], tuple[Finding, ...]]:
+        """Capture histories of what `parties` saw. Raises InputError for animals caught where nobody watched."""
+        histories, findings = capture_histories(
+            self.surveys.of_parties(parties),
+            self.partition(parties),
+            self.window,
+            self.taxa,
+            self.question.life_stages,
+            self.projection,
+        )
+        return histories, (*self.about_window, *findings)
+
+    def mask(self, histories: tuple[CaptureHistory, ...], clipped_to: str = "") -> tuple[Mask, tuple[Finding, ...]]:
+        """The habitat mask around the detectors of `histories`, on the side of `clipped_to` only if given."""
+        spec, folder = self.question.mask, self.node.folder
+        mask, findings = make_mask(
+            histories,
+            self.projection,
+            self.sides if self.sides.polygons else self._own_ground(),
+            buffer_m=spec.buffer_m,
+            spacing_m=spec.spacing_m,
+            polygon=read_geometry(spec.polygon, folder) if spec.polygon else None,
+            points=self._points(spec.points) if spec.points else None,
+        )
+        return (clip_to_side(mask, clipped_to) if clipped_to else mask), findings
+
+    def _own_ground(self) -> Sides:
+        """Without sides all ground is that of the one party. Raises ProgrammeError if there are several."""
+        if len(self.parties) > 1:
+            raise ProgrammeError([Finding("sides-missing", {"component": self.component.id}, Where("programme.toml"))])
+        return Sides({self.parties[0]: shapely.box(-np.inf, -np.inf, np.inf, np.inf)})
+
+    def _points(self, name: str) -> tuple[Floats, Floats]:
+        """Points of a mask file with the columns x and y, in the kept frame."""
+        file = file_inside(name, self.node.folder, Where("programme.toml", f"questions.{self.question.id}.mask"))
+        table = pl.read_csv(file)
+        missing = sorted({"x", "y"} - set(table.columns))
+        if missing:
+            raise InputError([Finding("missing-column", {"column": c, "table": name}, Where(name)) for c in missing])
+        return table["x"].cast(pl.Float64).to_numpy(), table["y"].cast(pl.Float64).to_numpy()
+
+    def mask_files(self) -> dict[str, str]:
+        """Hashes of the files that the mask is made from."""
+        named = {"points_sha256": self.question.mask.points, "polygon_sha256": self.question.mask.polygon}
+        files = {key: self.node.folder / name for key, name in named.items() if name}
+        return {key: sha256_of(file) for key, file in files.items() if file.is_file()}
+
+
+def decisions_among(node: OpenNode, taxa: frozenset[str], parties: frozenset[str]) -> Concordance:
+    """The decisions in force about `taxa` among the catalogues of `parties`.
+
+    Who sees one party only knows its animals by its own codes: joint ids are minted by decisions between
+    parties, and must not change what a party alone would have said.
+    """
+    in_force, _ = concordance(node.records, taxa)
+    links = tuple(link for link in in_force.links if {link.a.party, link.b.party} <= parties)
+    if len(parties) == 1:
+        return Concordance(links)
+    return Concordance(links, {who: joint for who, joint in in_force.joint_ids.items() if who.party in parties})

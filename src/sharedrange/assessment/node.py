@@ -1,0 +1,125 @@
+"""One party's node: whose it is, its programme, what was delivered and received, what people decided."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sharedrange.assessment.programme import Programme, read_node
+from sharedrange.core.errors import InputError
+from sharedrange.core.files import folder_hash
+from sharedrange.core.finding import Finding, Severity, Where, errors
+from sharedrange.core.ledger import Source
+from sharedrange.exchange.manifest import verify_manifest
+from sharedrange.records import RecordSet, open_store
+
+OWN = "own"
+RECEIVED = "received"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A folder that a party delivered: its own (`own/<dataset>`) or received (`received/<party>/<dataset>`)."""
+
+    path: Path
+    party: str
+    dataset: str
+    source: Source
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the node's party delivered it itself."""
+        return self.source.path.startswith(OWN)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenNode:
+    """A node, opened: everything that was verified without reading a delivery's tables."""
+
+    folder: Path
+    party: str
+    keys: Path
+    programme: Programme
+    deliveries: tuple[Delivered, ...]
+    records: RecordSet
+    findings: tuple[Finding, ...]
+
+    @property
+    def work(self) -> Path:
+        """Derived things, safe to delete."""
+        return self.folder / "work"
+
+    @property
+    def assessment(self) -> Path:
+        """Where reports and data products go."""
+        return self.folder / "assessment"
+
+
+def open_node(folder: Path | str) -> OpenNode:
+    """Open the node in `folder`.
+
+    Raises ProgrammeError if node.toml or programme.toml is wrong, InputError if a package is not what its
+    manifest says or a delivery lies outside the node; each with every finding at once.
+    """
+    folder = Path(folder)
+    node = read_node(folder)
+    places, findings = _delivery_places(folder, node.party, {p.id for p in node.programme.parties})
+    if errors(findings):
+        raise InputError(findings)
+    deliveries = tuple(_delivered(folder, place, party) for place, party in places)
+    records = open_store(folder / "records").read()
+    return OpenNode(folder, node.party, node.keys, node.programme, deliveries, records, (*findings, *records.findings))
+
+
+def _delivery_places(folder: Path, own: str, parties: set[str]) -> tuple[list[tuple[Path, str]], list[Finding]]:
+    """Folders with a delivery, with the party that delivered each, and what is wrong with how they lie."""
+    places = [(place, own) for place in _folders(folder / OWN)]
+    findings: list[Finding] = []
+    for sender in _folders(folder / RECEIVED):
+        if sender.name not in parties:
+            findings.append(Finding("received-from-stranger", {"party": sender.name}, Where(file=RECEIVED)))
+        places += [(place, sender.name) for place in _folders(sender)]
+    for place, _ in places:
+        findings += _wrong_place(folder, place)
+    for place, _ in places:
+        if place.is_relative_to(folder / RECEIVED):
+            findings += verify_manifest(place)
+    return places, findings
+
+
+def _folders(parent: Path) -> list[Path]:
+    """Folders in `parent` in order of name; hidden ones do not count."""
+    if not parent.is_dir():
+        return []
+    return sorted(p for p in parent.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _wrong_place(folder: Path, place: Path) -> list[Finding]:
+    where = Where(file=place.relative_to(folder).as_posix())
+    outside = [p for p in (place, *place.rglob("*")) if not p.resolve().is_relative_to(folder.resolve())]
+    if outside:
+        return [Finding("path-escapes", {"path": outside[0].relative_to(folder).as_posix()}, where)]
+    if not any(place.iterdir()):
+        return [Finding("empty-folder", {"path": where.file or ""}, where)]
+    return []
+
+
+def _delivered(folder: Path, place: Path, party: str) -> Delivered:
+    source = Source(party, place.name, place.relative_to(folder).as_posix(), folder_hash(place))
+    return Delivered(place, party, place.name, source)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Hold the node's one writer lock. Raises InputError if someone else is writing."""
+    lock = folder / "work" / ".lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError([Finding("node-busy", {"node": folder.name}, severity=Severity.ERROR)]) from None
+        yield

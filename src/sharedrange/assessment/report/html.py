@@ -1,0 +1,285 @@
+"""The report as one self-contained HTML page: no request, no script, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from sharedrange.assessment.programme import Programme, read_sides
+from sharedrange.assessment.report import figures, lineage, maps, methods, sentences, tables
+from sharedrange.assessment.report.naming import Naming
+from sharedrange.assessment.report.numbers import ABSENT
+from sharedrange.assessment.report.palette import Look
+from sharedrange.assessment.report.printing import Printer
+from sharedrange.assessment.results import Assessment, Result
+from sharedrange.core.answer import Estimate, Refusal
+from sharedrange.core.finding import Fact, Finding
+from sharedrange.core.words import DEFAULT, PSEUDO, Words
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A drawn figure with what stands above and below it."""
+
+    drawing: Markup
+    caption: Markup
+    note: Markup = Markup("")
+
+
+def render(assessment: Assessment, words: Words, register: Mapping[str, pl.DataFrame] | None = None) -> str:
+    """The report of `assessment` in `words`; `register` (tables by name) is printed where given.
+
+    Raises KeyError for a message without a sentence, and for a number whose step the ledger does not hold.
+    """
+    naming = Naming(assessment.programme, words)
+    printer = Printer(naming, frozenset(assessment.ledger.steps))
+    results = tuple(tables.with_steps(result) for result in assessment.results)
+    page = _Page(assessment, results, printer, dict(register or {}))
+    return environment(printer).get_template("report.html.j2").render(page=page)
+
+
+def environment(printer: Printer) -> Environment:
+    """Templates that can print markup and nothing else: a bare number or text raises TypeError."""
+    env = Environment(
+        loader=PackageLoader("sharedrange.assessment.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_only_markup,
+    )
+    env.globals["say"] = printer.say
+    for kind in ("number", "value", "interval", "compact", "fact", "name", "unit", "quantity", "word", "finding"):
+        env.filters[kind] = getattr(printer, kind)
+    env.filters["anchor"] = _anchor
+    return env
+
+
+def _only_markup(value: object) -> object:
+    if not isinstance(value, Markup):
+        raise TypeError(f"a template printed {value!r} past the printer")
+    return value
+
+
+def _capital(text: str) -> str:
+    """The text with a capital where a line begins; scripts without capitals stay."""
+    return text[:1].upper() + text[1:]
+
+
+def _anchor(value: str) -> Markup:
+    """An id or a target of a link."""
+    return Markup("{}").format(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What templates may ask for."""
+
+    assessment: Assessment
+    results: tuple[Result, ...]
+    printer: Printer
+    register: Mapping[str, pl.DataFrame]
+
+    @property
+    def programme(self) -> Programme:
+        return self.assessment.programme
+
+    @property
+    def naming(self) -> Naming:
+        return self.printer.naming
+
+    @property
+    def language(self) -> Markup:
+        language = self.naming.words.language
+        return _anchor(DEFAULT if language == PSEUDO else language)
+
+    @property
+    def style(self) -> Markup:
+        css = (resources.files(__package__) / "templates" / "report.css").read_text("utf-8")
+        return Markup(css)  # noqa: S704  (a file of this package)
+
+    @property
+    def running_head(self) -> Markup:
+        """The head of every printed page, as a CSS string."""
+        words = self.naming.words
+        told = words("report.running", title=self.programme.title)
+        if self.programme.simulated:
+            told = f"{words('report.simulated.badge')} · {told}"
+        return Markup('"{}"').format(told.replace("\\", "").replace('"', "'"))
+
+    @property
+    def facts_step(self) -> str:
+        """The step behind facts about deliveries."""
+        return tables.overview_step(self.assessment.ledger, self.results)
+
+    def found(self, result: Result) -> tuple[Markup, ...]:
+        return sentences.found(result, self.printer)
+
+    def bought(self, result: Result) -> Markup:
+        return sentences.bought(result.sheet, result.step, self.printer) if result.sheet else Markup("")
+
+    @property
+    def party_ids(self) -> tuple[str, ...]:
+        return tuple(party.id for party in self.programme.parties)
+
+    def caption(self, message: str, **facts: object) -> Markup:
+        """A caption; SIMULATED stands before it where the data are."""
+        return self.simulated + self.printer.say(message, **facts)
+
+    @property
+    def simulated(self) -> Markup:
+        if not self.programme.simulated:
+            return Markup("")
+        return Markup('<span class="simulated">{}</span> ').format(self.printer.say("report.simulated.badge"))
+
+    # -- questions ---------------------------------------------------------------------------------------------
+
+    def about(self, result: Result) -> Markup:
+        """Species, animals and period of a question, as its heading. Rates do not tell life stages apart."""
+        question = result.question
+        species = _capital(self.naming.species(question.species))
+        animals = "" if question.engine == "population.rates" else self.naming.animals(question)
+        rest = [part for part in (animals, self.naming.period(question)) if part]
+        if not rest:
+            return self.printer.name(species)
+        return self.printer.say("report.question.heading", species=species, rest=self.naming.join_comma(rest))
+
+    def groups(self, result: Result) -> tuple[tables.Group, ...]:
+        return tables.groups(result.answer.estimates)
+
+    def sheet_figure(self, result: Result) -> Chart | None:
+        if result.sheet is None or not (result.sheet.lists.estimates or result.sheet.sums):
+            return None
+        title = self.naming.words("report.sheet.title", species=self.naming.species(result.question.species))
+        drawn = figures.joint_sheet(result.sheet, Look(self.naming, result.step), title)
+        return Chart(drawn, self.caption("report.sheet.caption"))
+
+    def list_table(self, result: Result) -> tuple[tuple[str, ...], tuple[tables.ListRow, ...]]:
+        if self.is_list(result):
+            return tables.list_rows(result.answer)
+        return tables.list_rows(result.sheet.lists) if result.sheet else ((), ())
+
+    def is_list(self, result: Result) -> bool:
+        """Whether the question asked for lists and nothing more."""
+        return result.question.engine == "population.minimum"
+
+    def gaps(self, refusal: Refusal) -> tuple[tuple[str, Fact, Fact], ...]:
+        """(what, there is, needed) of a refusal; what there is beside the needs comes last."""
+        keys = dict.fromkeys([*refusal.need, *refusal.have])
+        return tuple((key, refusal.have.get(key), refusal.need.get(key)) for key in keys)
+
+    def alone_parties(self, result: Result) -> tuple[str, ...]:
+        return tables.sheet_parties(result.sheet) if result.sheet else ()
+
+    def alone_table(self, result: Result) -> tuple[tables.AloneRow, ...]:
+        if result.sheet is None:
+            return ()
+        return tables.alone_rows(result.sheet, self.alone_parties(result), result.step)
+
+    def joint_side(self, result: Result, party: str) -> Estimate | None:
+        """The joint fit's number on a party's side."""
+        joint = result.sheet.joint if result.sheet else None
+        return joint[f"N.{party}"] if joint and f"N.{party}" in joint else None
+
+    def refused_alone(self, result: Result) -> tuple[str, ...]:
+        """Parties that could not have answered by themselves."""
+        named = [name.split(".") for name, a in result.answers.items() if name.startswith("alone.") and a.refusal]
+        return tuple(dict.fromkeys(name[1] for name in named))
+
+    def printed_tables(self, result: Result) -> tuple[tuple[str, pl.DataFrame], ...]:
+        return tuple((k, t) for k, t in result.answer.tables.items() if tables.printable(k, t))
+
+    @property
+    def register_entries(self) -> tuple[tuple[str, tuple[tables.Entry, ...]], ...]:
+        """Tables of the register that hold something, as entries."""
+        return tuple((name, tables.entries(table)) for name, table in self.register.items() if table.height)
+
+    # -- places, data, findings --------------------------------------------------------------------------------
+
+    def maps(self) -> tuple[Chart, ...]:
+        """A map for each component and species that has cells."""
+        cells = self.assessment.cells
+        pairs = cells.select("component", "species").unique(maintain_order=True).rows()
+        return tuple(self._map(cells, component, species) for component, species in pairs)
+
+    def _map(self, cells: pl.DataFrame, component_id: str, species: str) -> Chart:
+        component = self.naming.component(component_id)
+        mine = cells.filter((pl.col("component") == component_id) & (pl.col("species") == species))
+        facts = {"species": _capital(self.naming.species(species)), "component": component.title}
+        drawn = maps.cell_map(
+            mine,
+            read_sides(component, self.programme.folder),
+            component.projection,
+            Look(self.naming),
+            title=self.naming.words("report.map.title", **facts),
+        )
+        cell_m = float(mine["cell_m"][0])
+        unit, size = ("m", cell_m) if maps.is_local(mine, component.projection) else ("km", cell_m / 1000)
+        told = self.printer.say(f"report.map.scale.{unit}", length=self.printer.fact(size))
+        note = self.printer.say("report.map.source" if unit == "km" else "report.map.local")
+        return Chart(drawn, self.caption("report.map.about", size=told, **facts), note)
+
+    @property
+    def health(self) -> list[dict[str, object]]:
+        return self.assessment.health.to_dicts()
+
+    def gap_reasons(self, told: str | None) -> tuple[tuple[str, float], ...]:
+        return tables.gap_reasons(told or "")
+
+    def effort_strip(self, row: Mapping[str, object]) -> Markup:
+        return figures.effort_strip(row, Look(self.naming), self.naming.words("report.health.strip"))
+
+    @property
+    def findings(self) -> tuple[tables.Told, ...]:
+        return tables.told(tables.all_findings(self.assessment))
+
+    def where(self, finding: Finding) -> str:
+        return str(finding.where)
+
+    def whole(self, days: float | None) -> float | None:
+        """Days to the whole day."""
+        return None if days is None else float(round(days))
+
+    def cell(self, value: object) -> float | str | None:
+        """A cell of an engine's or a register's table as a fact."""
+        return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+    @property
+    def nothing(self) -> Markup:
+        return escape(ABSENT)
+
+    # -- methods and lineage -----------------------------------------------------------------------------------
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """Engines that answered something, in the order of the questions; lists come with every count."""
+        asked = [r.question.engine for r in self.results]
+        counted = ["population.minimum"] if any(r.sheet for r in self.results) else []
+        return tuple(dict.fromkeys([*asked, *counted]))
+
+    def citations(self, engine: str) -> tuple[str, ...]:
+        return methods.CITATIONS.get(engine, ())
+
+    @property
+    def has_sheet(self) -> bool:
+        return any(r.sheet for r in self.results)
+
+    @property
+    def steps(self) -> tuple[lineage.StepShown, ...]:
+        return lineage.steps_shown(self.assessment)
+
+    @property
+    def sources(self) -> tuple[tuple[str, object], ...]:
+        return lineage.sources_shown(self.assessment)
+
+    def is_source(self, key: str) -> bool:
+        return key in self.assessment.ledger.sources
+
+    @property
+    def versions(self) -> list[tuple[str, str]]:
+        return sorted(self.assessment.versions.items())

@@ -1,0 +1,124 @@
+"""How a number is written for a reader: digits that the data bear, interval, unit, thin spaces, true minus signs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sharedrange.core.answer import Estimate
+from sharedrange.core.finding import Fact
+from sharedrange.core.words import Words
+
+THIN = "\u202f"  # narrow no-break space: between thousands, and before the percent sign
+EN_DASH = "\u2013"
+MINUS = "\u2212"
+INFINITE = "\u221e"
+ABSENT = "\u2013"
+
+# How many significant digits a unit is worth; `WHOLE` units are never cut below one.
+SIGNIFICANT = {"m": 3, "km": 3, "km2": 3, "ha": 3, "share": 2}
+WHOLE = frozenset({"animals", "animal_sessions", "codes", "events", "percent", "station_days", "station_occasions"})
+_COMMA_LANGUAGES = frozenset({"ru"})
+_MOST_DECIMALS = 6
+_SMALLEST_FACT = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An estimate as text: value, interval ("46–71", empty for a count) and level ("95 %", empty likewise)."""
+
+    value: str
+    interval: str
+    level: str
+
+
+def shown(estimate: Estimate, words: Words) -> Shown:
+    r"""`estimate` with as many digits as its unit and interval bear.
+
+    Value and bounds share their decimals, so that a column of them can be compared by eye.
+
+    Examples
+    --------
+    >>> from sharedrange.core.words import load
+    >>> shown(Estimate("N", 57.31, "animals", 46.2, 70.9), load("en"))
+    Shown(value='57', interval='46–71', level='95\u202f%')
+    """
+    decimals = decimals_of(estimate)
+    value = _with_sign(estimate.value, estimate.unit, decimals, words.language)
+    if estimate.low is None or estimate.high is None:
+        return Shown(value, "", "")
+    bounds = [_bound(bound, estimate.unit, decimals, words.language) for bound in (estimate.low, estimate.high)]
+    return Shown(value, EN_DASH.join(bounds) + _percent_sign(estimate.unit), percent(estimate.level, words))
+
+
+def decimals_of(estimate: Estimate) -> int:
+    """Decimals to print; negative ones round to tens, hundreds."""
+    if estimate.unit in WHOLE or estimate.is_count:
+        return 0
+    scale = 100.0 if estimate.unit == "share" else 1.0
+    digits = SIGNIFICANT.get(estimate.unit, 2)
+    decimals = _decimals_for(estimate.value * scale, digits)
+    if estimate.low:  # a small lower bound must not be printed as zero
+        decimals = max(decimals, _decimals_for(estimate.low * scale, 1))
+    return min(decimals, _MOST_DECIMALS)
+
+
+def _decimals_for(value: float, digits: int) -> int:
+    if value == 0 or not math.isfinite(value):
+        return 0
+    return digits - 1 - math.floor(math.log10(abs(value)))
+
+
+def text(value: float, decimals: int, language: str) -> str:
+    r"""`value` rounded to `decimals`, thousands parted by thin spaces from 10 000 on.
+
+    Examples
+    --------
+    >>> text(-1234567.0, -3, "en"), text(0.5, 2, "ru"), text(float("nan"), 0, "en")
+    ('−1\u202f235\u202f000', '0,50', '–')
+    """
+    if math.isnan(value):
+        return ABSENT
+    if math.isinf(value):
+        return INFINITE if value > 0 else MINUS + INFINITE
+    rounded = round(value, decimals)
+    plain = f"{abs(rounded):{',' if abs(rounded) >= 10_000 else ''}.{max(decimals, 0)}f}"
+    point = "," if language in _COMMA_LANGUAGES else "."
+    minus = MINUS if rounded < 0 else ""
+    return minus + plain.replace(".", "\0").replace(",", THIN).replace("\0", point)
+
+
+def percent(share: float, words: Words) -> str:
+    """A share as percent: 0.95 is 95 %."""
+    return text(share * 100, 0, words.language) + _percent_sign("share")
+
+
+def fact(value: Fact, words: Words) -> str:
+    """A fact of a table as text: whole numbers whole, others to four significant digits, no idle zeros."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, bool):
+        return words("report.yes" if value else "report.no")
+    if isinstance(value, str):
+        return value
+    number = float(value)
+    if not math.isfinite(number):
+        return text(number, 0, words.language)
+    if 0 < abs(number) < _SMALLEST_FACT:
+        return f"<{THIN}{text(_SMALLEST_FACT, 4, words.language)}"
+    most = min(max(0, _decimals_for(number, 4)), _MOST_DECIMALS)
+    decimals = next(d for d in range(most + 1) if round(number, d) == round(number, most))
+    return text(number, decimals, words.language)
+
+
+def _with_sign(value: float, unit: str, decimals: int, language: str) -> str:
+    plus = "+" if unit == "percent" and round(value) > 0 else ""
+    return plus + _bound(value, unit, decimals, language) + _percent_sign(unit)
+
+
+def _bound(value: float, unit: str, decimals: int, language: str) -> str:
+    return text(value * 100 if unit == "share" else value, decimals, language)
+
+
+def _percent_sign(unit: str) -> str:
+    return f"{THIN}%" if unit in {"share", "percent"} else ""

@@ -1,0 +1,185 @@
+"""The commands. Each reads the line, calls `assessment`, and prints; what is heavy is imported when it is needed."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sharedrange.cli.face import Face, shown
+from sharedrange.cli.findings import as_json, show_findings
+from sharedrange.cli.help import Misused
+from sharedrange.core.finding import errors
+
+Node = Annotated[Path, typer.Argument(metavar="NODE")]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER")]
+
+
+class Preset(StrEnum):
+    """Simulated programmes that `simulate` can write."""
+
+    TWO_PARKS = "two-parks"
+    SMALL = "small"
+
+
+def check(
+    ctx: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="PATH")],
+    as_list: Annotated[bool, typer.Option("--json")] = False,
+) -> int:
+    """Every finding about a delivery or a node; exit code 1 if one of them is an error."""
+    from sharedrange.assessment.checking import check as find  # noqa: PLC0415  (kept out of start-up, as all below)
+
+    face: Face = ctx.obj
+    findings = find(path)
+    if as_list:
+        face.out.file.write(as_json(findings, face.words) + "\n")
+    else:
+        show_findings(face, findings)
+    return 1 if errors(findings) else 0
+
+
+def assess(
+    ctx: typer.Context,
+    node: Node,
+    workers: Annotated[int, typer.Option("--workers", metavar="N", min=1)] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet")] = False,
+) -> None:
+    """Answer the programme's questions and write the report."""
+    from sharedrange.assessment.assessing import assess as answer  # noqa: PLC0415
+    from sharedrange.cli.outcome import show_outcome  # noqa: PLC0415
+    from sharedrange.cli.progress import progress  # noqa: PLC0415
+
+    face: Face = ctx.obj
+    with progress(face, quiet=quiet) as tell:
+        outcome = answer(node, workers=workers, language=face.words.language, progress=tell)
+    show_outcome(face, outcome, node)
+
+
+def trace(
+    ctx: typer.Context,
+    node: Annotated[str, typer.Argument(metavar="[NODE]")],
+    number: Annotated[str, typer.Argument(metavar="STEP/QUANTITY")] = "",
+) -> None:
+    """The way back of a number; with one word, in the node of the current folder."""
+    from sharedrange.assessment.tracing import trace as find  # noqa: PLC0415
+    from sharedrange.cli.lineage import show_trace  # noqa: PLC0415
+
+    folder, wanted = (Path(node), number) if number else (Path(), node)
+    show_trace(ctx.obj, find(folder, wanted), folder)
+
+
+def init(
+    ctx: typer.Context,
+    folder: Folder,
+    *,
+    party: Annotated[str, typer.Option("--party", metavar="ID")],
+    title: Annotated[str, typer.Option("--title", metavar="TEXT")],
+    name: Annotated[str, typer.Option("--name", metavar="TEXT")] = "",
+    state: Annotated[str, typer.Option("--state", metavar="CODE")] = "",
+) -> None:
+    """A new node with a programme to fill in."""
+    from sharedrange.assessment.programme import write_new_node  # noqa: PLC0415
+
+    write_new_node(folder, party=party, party_name=name or party, title=title, state=state)
+    face: Face = ctx.obj
+    face.say("cli.init.done", folder=shown(folder))
+    face.say("cli.init.next", folder=shown(folder))
+    face.show(f"sharedrange check {shown(folder)}", indent=2, style="cyan")
+
+
+def simulate(
+    ctx: typer.Context,
+    folder: Folder,
+    preset: Annotated[Preset, typer.Option("--preset", metavar="NAME")] = Preset.TWO_PARKS,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0)] = 1,
+) -> None:
+    """A node with simulated animals, and their truth kept apart."""
+    from sharedrange.assessment.writing import simulate_node  # noqa: PLC0415
+
+    simulate_node(folder, preset=preset.value, seed=seed)
+    face: Face = ctx.obj
+    face.say("cli.simulate.done", folder=shown(folder))
+    face.show(f"sharedrange decide {shown(folder)} {shown(folder / 'decisions.csv')}", indent=2, style="cyan")
+    face.show(f"sharedrange assess {shown(folder)}", indent=2, style="cyan")
+
+
+def decide(
+    ctx: typer.Context,
+    node: Node,
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE.csv]")] = None,
+) -> int:
+    """Sign decisions about who is who, from a file or asked for in the terminal."""
+    from sharedrange.assessment.deciding import decide as sign  # noqa: PLC0415
+    from sharedrange.assessment.deciding import read_decisions  # noqa: PLC0415
+    from sharedrange.cli.asking import ask_decisions  # noqa: PLC0415
+
+    face: Face = ctx.obj
+    decisions = read_decisions(file) if file else ask_decisions(face, node)
+    report = sign(node, decisions, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+    face.say("cli.decide.done", new=report.new, repeated=report.repeated, conflicts=len(report.conflicts))
+    if report.conflicts:
+        face.gap()
+        show_findings(face, report.conflicts)
+    return 1 if errors(report.conflicts) else 0
+
+
+def estimate(
+    ctx: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="PATH")],
+    *,
+    taxon: Annotated[str, typer.Option("--taxon", metavar="NAME")] = "",
+    buffer_m: Annotated[float | None, typer.Option("--buffer-m", metavar="METRES", min=0)] = None,
+    spacing_m: Annotated[float | None, typer.Option("--spacing-m", metavar="METRES", min=0)] = None,
+    crs: Annotated[str, typer.Option("--crs", metavar="CODE")] = "",
+    timezone: Annotated[str, typer.Option("--timezone", metavar="ZONE")] = "",
+    detector: Annotated[str, typer.Option("--detector", metavar="KIND")] = "",
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet")] = False,
+) -> int:
+    """One estimate from plain tables, without a node."""
+    from sharedrange.assessment.estimating import estimate as fit  # noqa: PLC0415
+    from sharedrange.cli.progress import progress  # noqa: PLC0415
+    from sharedrange.cli.summary import show_answer  # noqa: PLC0415
+
+    face: Face = ctx.obj
+    told = {"crs": crs, "timezone": timezone, "detector": detector}
+    with progress(face, quiet=quiet) as tell:
+        answer = fit(
+            path,
+            taxon=taxon,
+            buffer_m=buffer_m,
+            spacing_m=spacing_m,
+            settings=read_assignments(ctx, settings or []),
+            delivery={key: value for key, value in told.items() if value},
+            progress=lambda share: tell("fit", share),
+        )
+    show_answer(face, answer)
+    return 0 if answer.refusal is None else 1
+
+
+def read_assignments(ctx: typer.Context | None, given: list[str]) -> dict[str, Any]:
+    """``name=value`` texts as settings; a value that is not TOML is a text, so that nobody needs quotes for a word.
+
+    Examples
+    --------
+    >>> read_assignments(None, ["detection_function=HN", "level=0.9", "sigma=[]"])
+    {'detection_function': 'HN', 'level': 0.9, 'sigma': []}
+    """
+    values: dict[str, Any] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not (name and sign):
+            raise Misused("cli.misuse.setting", ctx, given=text)
+        try:
+            values[name] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[name] = value
+    return values
+
+
+ALL = (check, assess, trace, init, simulate, decide, estimate)

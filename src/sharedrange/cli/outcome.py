@@ -1,0 +1,153 @@
+"""What an assessment found, on the terminal: each question with its answer first, then what stands behind it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sharedrange.assessment.assessing import findings_of
+from sharedrange.assessment.report.naming import Naming
+from sharedrange.assessment.report.numbers import ABSENT
+from sharedrange.assessment.report.numbers import shown as digits
+from sharedrange.assessment.report.tables import excess, interval_ratio
+from sharedrange.assessment.results import Convention
+from sharedrange.cli.estimates import Line, estimates_table, headline, lines_table
+from sharedrange.cli.face import shown
+from sharedrange.cli.findings import show_by_file
+from sharedrange.cli.refusals import show_refusal
+from sharedrange.core.finding import Finding, Severity
+
+if TYPE_CHECKING:
+    from sharedrange.assessment.assessing import Outcome
+    from sharedrange.assessment.results import AloneSum, Assessment, JointSheet, Result
+    from sharedrange.cli.face import Face
+    from sharedrange.core.answer import Estimate
+
+INDENT = 2
+LISTED = ("known", "shared", "minimum_number", "naive_sum", "overcount")
+
+
+def show_outcome(face: Face, outcome: Outcome, folder: Path) -> None:
+    """Questions and answers, what is worth knowing, and where the report is."""
+    assessment = outcome.assessment
+    naming = Naming(assessment.programme, face.words)
+    _show_title(face, naming, assessment)
+    for number, result in enumerate(assessment.results, start=1):
+        _show_result(face, naming, number, result)
+    _show_warnings(face, findings_of(assessment))
+    _show_places(face, outcome, folder)
+
+
+def _show_title(face: Face, naming: Naming, assessment: Assessment) -> None:
+    face.show(assessment.programme.title, style="bold")
+    face.say("cli.outcome.whose", party=naming.party(assessment.node_party))
+    if assessment.programme.simulated:
+        face.say("cli.outcome.simulated", style="yellow")
+    face.gap()
+
+
+def _show_result(face: Face, naming: Naming, number: int, result: Result) -> None:
+    face.show(f"{number}. {question_text(naming, result)}", style="bold")
+    answer, first = result.answer, headline(result.answer)
+    if answer.refusal is not None:
+        show_refusal(face, answer.refusal, indent=INDENT)
+    elif first is None:
+        face.say("cli.outcome.no-answer", indent=INDENT, style="yellow")
+    else:
+        face.show(headline_text(naming, result, first), style="bold green", indent=INDENT)
+        face.say("cli.outcome.number", indent=INDENT, style="dim", id=first.id)
+    if result.sheet is not None:
+        _show_sheet(face, naming, result.sheet)
+    elif others := [e for e in answer.estimates if e is not first]:
+        face.print_indented(estimates_table(naming, others), 2 * INDENT)
+    face.gap()
+
+
+def question_text(naming: Naming, result: Result) -> str:
+    """Species, animals and period of a question, as the report's heading has them."""
+    question = result.question
+    species, animals, period = naming.species(question.species), naming.animals(question), naming.period(question)
+    return naming.words("report.question.about", species=species, animals=animals, period=period)
+
+
+def headline_text(naming: Naming, result: Result, first: Estimate) -> str:
+    """The answer in the report's sentence where it has one for the quantity, else name and number."""
+    sentence, line = f"report.found.{first.quantity}", Line.of(naming, first)
+    if sentence not in naming.words:
+        return f"{line.name}: {line}"
+    animals, place = naming.animals(result.question), naming.places(result.question)
+    return naming.words(sentence, number=line.bare, animals=animals, place=place)
+
+
+def _show_sheet(face: Face, naming: Naming, sheet: JointSheet) -> None:
+    """Lists and estimates under headings of their own: they are never compared with each other."""
+    face.gap()
+    face.say("report.sheet.lists", indent=INDENT, style="bold")
+    listed = [e for e in sheet.lists.estimates if _is_headline_of_list(naming, e)]
+    face.print_indented(estimates_table(naming, listed), 2 * INDENT)
+    if sheet.sums:
+        face.gap()
+        face.say("report.sheet.estimates", indent=INDENT, style="bold")
+        face.print_indented(
+            lines_table([*(_sum_line(naming, s) for s in sheet.sums), *_joint(naming, sheet)]), 2 * INDENT
+        )
+    if sheet.bought:
+        face.gap()
+        face.show(bought_text(naming, sheet), indent=INDENT)
+
+
+def _is_headline_of_list(naming: Naming, estimate: Estimate) -> bool:
+    """Whether a list's number is about all animals counted: those of one stage stand in the report."""
+    name, *rest = estimate.quantity.split(".")
+    return name in LISTED and all(part in {p.id for p in naming.programme.parties} for part in rest)
+
+
+def _joint(naming: Naming, sheet: JointSheet) -> list[Line]:
+    """The line of both together; none where the joint fit has no number."""
+    joint = headline(sheet.joint) if sheet.joint is not None else None
+    return [] if joint is None else [replace(Line.of(naming, joint), name=naming.words("report.sheet.joint"))]
+
+
+def _sum_line(naming: Naming, alone: AloneSum) -> Line:
+    """One convention's sum of what the parties find alone, beside how far it lies from the joint number."""
+    words = naming.words
+    name = words(f"report.convention.{alone.convention}")
+    if alone.total is None:
+        return Line(name, ABSENT, "", words("cli.outcome.no-sum"))
+    total = Line.of(naming, alone.total)
+    return Line(name, total.value, total.unit, _value(naming, excess(alone.convention, alone.excess_pct, "")))
+
+
+def bought_text(naming: Naming, sheet: JointSheet) -> str:
+    """What sharing bought, in the report's sentence with the numbers behind it."""
+    own_excess = excess(Convention.OWN, sheet.facts.get(f"excess_pct.{Convention.OWN}"), "")
+    return naming.words(
+        f"report.bought.{sheet.bought}",
+        excess=_value(naming, own_excess),
+        times=_value(naming, interval_ratio(sheet, "")),
+    )
+
+
+def _value(naming: Naming, estimate: Estimate | None) -> str:
+    """The value alone; nothing where there is no estimate."""
+    return "" if estimate is None else digits(estimate, naming.words).value
+
+
+def _show_warnings(face: Face, findings: tuple[Finding, ...]) -> None:
+    """One warning of each rule; notes are only counted. The report has them all."""
+    number = Counter(finding.severity for finding in findings)
+    grave = [f for f in findings if f.severity is not Severity.NOTE]
+    if grave:
+        face.say("cli.outcome.warnings", style="bold")
+        show_by_file(face, grave, 1, "cli.outcome.more")
+    if number[Severity.NOTE]:
+        face.say("cli.outcome.notes", number=number[Severity.NOTE], style="dim")
+
+
+def _show_places(face: Face, outcome: Outcome, folder: Path) -> None:
+    if outcome.reused:
+        face.say("cli.outcome.reused")
+    face.say("cli.outcome.report", path=shown(outcome.report), style="bold")
+    face.say("cli.outcome.trace", line=f"sharedrange trace {shown(folder)} STEP/QUANTITY", style="dim")

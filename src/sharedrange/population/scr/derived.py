@@ -1,0 +1,219 @@
+"""Numbers of animals by region and side, with standard errors by the delta method and exact derivatives.
+
+With several sessions every number is the mean over sessions: one session's population, not a sum over years.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sharedrange.population.scr.fitting import Fit, SessionFit
+from sharedrange.population.scr.likelihood import FieldGradient
+from sharedrange.population.scr.use import Use, use_of_sides
+
+Floats = NDArray[np.float64]
+Region = Callable[[SessionFit], Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A value and its derivatives by the parameters."""
+
+    value: float
+    gradient: Floats
+
+    def se(self, covariance: Floats) -> float:
+        """Standard error by the delta method."""
+        return float(np.sqrt(max(float(self.gradient @ covariance @ self.gradient), 0.0)))
+
+    def se_log(self, covariance: Floats) -> float:
+        """Standard error of the logarithm."""
+        return self.se(covariance) / self.value if self.value > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Realised:
+    """Animals of the realised population: those detected (expected to live in the region), and the others.
+
+    The others are Poisson given the parameters, so `se` adds that variance to the parameters' (the prediction
+    error of Efford and Fewster 2013).
+    """
+
+    detected: float
+    others: float
+    se: float
+
+    @property
+    def value(self) -> float:
+        """All of them."""
+        return self.detected + self.others
+
+
+class Population:
+    """What a fit says about animals in regions of its mask.
+
+    `sides`: the parties for whose side numbers are wanted. If it is empty the whole mask is meant.
+    """
+
+    def __init__(self, fit: Fit, sides: Sequence[str], resident_share: float) -> None:
+        self.fit = fit
+        self.sides = tuple(sides)
+        self.resident_share = resident_share
+        self.at = fit.at_maximum()
+
+    @cached_property
+    def uses(self) -> tuple[tuple[Use, ...], ...]:
+        """Shares of use, by session and class."""
+        return tuple(
+            tuple(use_of_sides(at.session, sigma) for sigma in self.use_sigmas_m(i)) for i, at in enumerate(self.at)
+        )
+
+    def use_sigmas_m(self, index: int) -> list[float]:
+        """Scale of the use kernel of each class: the geometric mean over the session's detectors."""
+        beta = self.fit.beta[self.fit.design.sigma.place]
+        return [float(np.exp(rows @ beta)) for rows in self._use_rows(index)]
+
+    def _use_rows(self, index: int) -> list[Floats]:
+        return [rows.mean(axis=0) for rows in self.fit.design.sessions[index].sigma]
+
+    def reported(self, at: SessionFit) -> Floats:
+        """1 at mask points for which numbers may be printed, shape (M,)."""
+        if not self.sides:
+            return np.ones(len(at.session.side))
+        return np.isin(at.session.side, self.sides).astype(float)
+
+    def area_km2(self, region: Region) -> float:
+        """Area of a region, mean over sessions."""
+        return self._mean(float(region(at).sum()) * at.session.cell_area_km2 for at in self.at)
+
+    def expected(self, region: Region) -> Derived:
+        """Expected activity centres in a region."""
+        return self._weighted(lambda i, _: [region(self.at[i])] * len(self.fit.design.classes))
+
+    def use(self, side: str) -> Derived:
+        """Expected use of one side in animals: the integral of density times the share of use on it."""
+        weighted = self._weighted(lambda i, c: [use.share.get(side, self._nothing(i)) for use in c])
+        place = self.fit.design.sigma.place
+        for i, at in enumerate(self.at):
+            rows = self._use_rows(i)
+            for k, use in enumerate(self.uses[i]):
+                slope = use.by_log_sigma.get(side, self._nothing(i))
+                by_log_sigma = float(np.exp(at.classes[k].field.log_density) @ slope)
+                weighted.gradient[place] += by_log_sigma * rows[k] / len(self.at)
+        return weighted
+
+    def residents(self, side: str) -> Derived:
+        """Expected animals centred on reported sides whose share of use on `side` is at least `resident_share`.
+
+        The derivatives are by density and class shares only: who counts as a resident is held at the estimates.
+        """
+        return self._weighted(lambda i, c: [self.reported(self.at[i]) * self._is_resident(i, use, side) for use in c])
+
+    def shared(self) -> Derived:
+        """Expected animals centred on reported sides that are residents of none of the mask's sides."""
+        return self._weighted(lambda i, c: [self.reported(self.at[i]) * self._is_shared(use) for use in c])
+
+    def _is_resident(self, index: int, use: Use, side: str) -> Floats:
+        if side not in use.share:
+            return self._nothing(index)
+        return use.resident(side, self.resident_share).astype(float)
+
+    def _is_shared(self, use: Use) -> Floats:
+        anywhere = np.any([use.resident(side, self.resident_share) for side in use.share], axis=0)
+        return np.where(anywhere, 0.0, 1.0)
+
+    def _nothing(self, index: int) -> Floats:
+        return np.zeros(len(self.at[index].session.side))
+
+    def _weighted(self, weights: Callable[[int, tuple[Use, ...]], Sequence[Floats]]) -> Derived:
+        """Mean over sessions of sum_c sum_m v_c(m) a D_c(m), v of each class from `weights`."""
+        value, gradient = 0.0, np.zeros(self.fit.n_parameters)
+        for i, at in enumerate(self.at):
+            still = np.zeros(len(at.session.x_m))
+            cells = [v * np.exp(c.field.log_density) for v, c in zip(weights(i, self.uses[i]), at.classes, strict=True)]
+            value += sum(float(c.sum()) for c in cells)
+            parts = [FieldGradient(still, still, c) for c in cells]
+            gradient += self.fit.design.pull_back(self.fit.beta, i, parts)
+        return Derived(value / len(self.at), gradient / len(self.at))
+
+    def realised(self, region: Region) -> Realised:
+        """The realised population of a region."""
+        detected, others, gradient = 0.0, 0.0, np.zeros(self.fit.n_parameters)
+        for i, at in enumerate(self.at):
+            here = region(at)
+            missed = [c.undetected_gradient(here) for c in at.classes]
+            others += sum(value for value, _ in missed)
+            gradient += self.fit.design.pull_back(self.fit.beta, i, [g for _, g in missed])
+            detected += sum(
+                float(c.posterior_sums(at.shares(k), here[:, None]).sum()) for k, c in enumerate(at.classes)
+            )
+        variance = float(gradient @ self.fit.covariance @ gradient) + others
+        sessions = len(self.at)
+        return Realised(detected / sessions, others / sessions, float(np.sqrt(max(variance, 0.0))) / sessions)
+
+    def _mean(self, values: Iterator[float]) -> float:
+        return sum(values) / len(self.at)
+
+    def animals(self) -> pl.DataFrame:
+        """Every detected animal: share of use on each reported side, and whether it is resident or shared.
+
+        Averages over the posterior of its activity centre (and of its sex, where that is not known).
+        """
+        return pl.concat([self._animals_of(i, at) for i, at in enumerate(self.at)])
+
+    def _animals_of(self, index: int, at: SessionFit) -> pl.DataFrame:
+        sums = np.sum(
+            [
+                c.posterior_sums(at.class_probability[k], self._features(index, self.uses[index][k]))
+                for k, c in enumerate(at.classes)
+            ],
+            axis=0,
+        )[at.session.row_of_animal]
+        by_sex = len(at.classes) > 1
+        male = at.class_probability[1][at.session.row_of_animal] if by_sex else np.full(len(sums), np.nan)
+        columns = [f"share_{side}" for side in self.sides] + [f"resident_{side}" for side in self.sides] + ["shared"]
+        return pl.DataFrame(
+            {
+                "session": [at.session.name] * len(sums),
+                "individual": list(at.session.individuals),
+                "probability_male": male,
+                **{name: np.clip(sums[:, k], 0.0, 1.0) for k, name in enumerate(columns)},
+            }
+        ).with_columns(pl.col("probability_male").fill_nan(None))
+
+    def _features(self, index: int, use: Use) -> Floats:
+        nothing = self._nothing(index)
+        shares = [use.share.get(side, nothing) for side in self.sides]
+        residents = [self._is_resident(index, use, side) for side in self.sides]
+        return np.column_stack([*shares, *residents, self._is_shared(use)])
+
+    def density_table(self) -> pl.DataFrame:
+        """Density at every reported mask point; each point once, however many sessions share it."""
+        tables = [self._density_of(at) for at in self.at]
+        return pl.concat(tables).unique(["x_m", "y_m"], keep="first", maintain_order=True)
+
+    def _density_of(self, at: SessionFit) -> pl.DataFrame:
+        s = at.session
+        per_cell = np.sum([np.exp(c.field.log_density) for c in at.classes], axis=0)
+        table = pl.DataFrame(
+            {
+                "x_m": s.place_x_m,
+                "y_m": s.place_y_m,
+                "density_per_100km2": per_cell / s.cell_area_km2 * 100.0,
+                "side": s.side.astype(str),
+                "surveyed": s.surveyed,
+            }
+        )
+        order = np.argsort(s.mask_row, kind="stable")
+        return table[order].filter(pl.Series(self.reported(at)[order] > 0))
+
+
+def on_side(side: str) -> Region:
+    """The region of one side."""
+    return lambda at: (at.session.side == side).astype(float)

@@ -1,0 +1,156 @@
+"""The numbers of an answer, each with its unit, interval and scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sharedrange.core.answer import LISTED, Estimate, Scope
+from sharedrange.core.history import CaptureHistory
+from sharedrange.population.scr.derived import Derived, Population, Realised, Region, on_side
+from sharedrange.population.scr.fitting import Fit, SessionFit
+from sharedrange.population.scr.links import floored_interval, logit_interval, lognormal_interval
+from sharedrange.population.scr.model import Part, detector_rows
+
+Floats = NDArray[np.float64]
+METHOD = "scr"
+
+
+class Numbers:
+    """Makes estimates of one fit at one confidence level, all with one scope."""
+
+    def __init__(self, population: Population, scope: Scope, level: float) -> None:
+        self._population = population
+        self._fit = population.fit
+        self._scope = replace(scope, method=scope.method or METHOD)
+        self._level = level
+
+    def all(self, histories: Sequence[CaptureHistory]) -> tuple[Estimate, ...]:
+        """Every estimate of the answer, what is asked most first."""
+        return (
+            *self._population_numbers(),
+            *(e for side in self._population.sides for e in self._side_numbers(side)),
+            *self._detection_numbers(),
+            *self._listed(histories),
+        )
+
+    def _population_numbers(self) -> Iterator[Estimate]:
+        p = self._population
+        yield self._positive("N", p.expected(p.reported), "animals")
+        yield self._realised("N_realised", p.realised(p.reported))
+        yield self._density("D", p.reported)
+        yield from self._surveyed()
+        if p.sides:
+            yield self._positive("shared", p.shared(), "animals")
+
+    def _surveyed(self) -> Iterator[Estimate]:
+        p = self._population
+        for name, wanted in (("surveyed", True), ("extrapolated", False)):
+            region = _part_of(p, surveyed=wanted)
+            yield self._positive(f"N.{name}", p.expected(region), "animals")
+            yield Estimate(f"area.{name}", p.area_km2(region), "km2", level=self._level, scope=self._scope)
+
+    def _side_numbers(self, side: str) -> Iterator[Estimate]:
+        p, here = self._population, on_side(side)
+        yield self._positive(f"N.{side}", p.expected(here), "animals", side)
+        yield self._realised(f"N_realised.{side}", p.realised(here), side)
+        yield self._positive(f"N_use.{side}", p.use(side), "animals", side)
+        if p.area_km2(here) > 0:
+            yield self._density(f"D.{side}", here, side)
+        yield self._positive(f"resident.{side}", p.residents(side), "animals", side)
+
+    def _density(self, name: str, region: Region, side: str = "") -> Estimate:
+        area, expected = self._population.area_km2(region), self._population.expected(region)
+        per_area = Derived(100.0 * expected.value / area, 100.0 * expected.gradient / area)
+        return self._positive(name, per_area, "per_100km2", side)
+
+    def _positive(self, name: str, derived: Derived, unit: str, side: str = "", sex: str = "") -> Estimate:
+        se, low, high = lognormal_interval(derived.value, derived.se_log(self._fit.covariance), self._level)
+        return Estimate(name, derived.value, unit, low, high, se, self._level, self._scope_of(side, sex))
+
+    def _realised(self, name: str, realised: Realised, side: str = "") -> Estimate:
+        low, high = floored_interval(realised.detected, realised.others, realised.se, self._level)
+        scope = self._scope_of(side)
+        return Estimate(name, realised.value, "animals", low, high, realised.se, self._level, scope)
+
+    def _scope_of(self, side: str = "", sex: str = "") -> Scope:
+        return replace(self._scope, place=side or self._scope.place, sex=sex or self._scope.sex)
+
+    def _detection_numbers(self) -> Iterator[Estimate]:
+        design = self._fit.design
+        yield from self._part_numbers(design.intensity, design.intensity_parties, design.model.lambda0)
+        yield from self._part_numbers(design.sigma, design.sigma_parties, design.model.sigma)
+        if design.psi.names:
+            yield self._probability("psi_male", self._unit_row(design.psi), "share")
+
+    def _part_numbers(self, part: Part, parties: tuple[str, ...], terms: tuple[str, ...]) -> Iterator[Estimate]:
+        sexes = ("female", "male") if "sex" in terms else ("",)
+        for party in parties or ("",):
+            for sex in sexes:
+                row = np.zeros(self._fit.n_parameters)
+                row[part.place] = detector_rows(np.array([party]), parties, terms, sex)[0]
+                yield self._natural(part.names[0], ".".join(n for n in (part.names[0], party, sex) if n), row, sex)
+
+    def _natural(self, parameter: str, name: str, row: Floats, sex: str) -> Estimate:
+        if parameter == "g0":
+            return self._probability(name, row, "probability", sex)
+        value = float(np.exp(row @ self._fit.beta))
+        unit = "m" if parameter == "sigma" else "per_occasion"
+        return self._positive(name, Derived(value, value * row), unit, sex=sex)
+
+    def _probability(self, name: str, row: Floats, unit: str, sex: str = "") -> Estimate:
+        se_eta = float(np.sqrt(row @ self._fit.covariance @ row))
+        value, se, low, high = logit_interval(float(row @ self._fit.beta), se_eta, self._level)
+        return Estimate(name, value, unit, low, high, se, self._level, self._scope_of(sex=sex))
+
+    def _unit_row(self, part: Part) -> Floats:
+        row = np.zeros(self._fit.n_parameters)
+        row[part.place] = 1.0
+        return row
+
+    def _listed(self, histories: Sequence[CaptureHistory]) -> Iterator[Estimate]:
+        """Animals detected; over several sessions the sum of each session's animals."""
+        scope = replace(self._scope, kind=LISTED)
+        unit = "animals" if len(histories) == 1 else "animal_sessions"
+        yield Estimate("n", float(sum(h.n_individuals for h in histories)), unit, scope=scope)
+        for history in histories if len(histories) > 1 else ():
+            within = replace(scope, period=history.session)
+            yield Estimate(f"n.{history.session}", float(history.n_individuals), "animals", scope=within)
+
+
+def _part_of(population: Population, *, surveyed: bool) -> Region:
+    def region(at: SessionFit) -> Floats:
+        return np.where(at.session.surveyed == surveyed, population.reported(at), 0.0)
+
+    return region
+
+
+def coefficient_table(fit: Fit) -> pl.DataFrame:
+    """Parameters on the link scale."""
+    return pl.DataFrame(
+        {"parameter": list(fit.design.names), "estimate": fit.beta, "se": np.sqrt(np.diag(fit.covariance))}
+    )
+
+
+def fit_table(fit: Fit) -> pl.DataFrame:
+    """One row: what was fitted and how well."""
+    model = fit.design.model
+    return pl.DataFrame(
+        {
+            "detection_function": [model.detection_function],
+            "density": [model.density],
+            "lambda0": ["+".join(model.lambda0) or "1"],
+            "sigma": ["+".join(model.sigma) or "1"],
+            "log_likelihood": [fit.log_likelihood],
+            "parameters": [fit.n_parameters],
+            "aic": [fit.aic],
+            "n": [sum(s.n_animals for s in fit.sessions)],
+            "sessions": [len(fit.sessions)],
+            "converged": [True],
+            "largest_gradient": [float(np.abs(fit.gradient).max())],
+        }
+    )

@@ -1,0 +1,174 @@
+"""The promises that every engine keeps, whoever wrote it. scikit-learn's check_estimator is the model."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from sharedrange.assessment.engines import ENGINES
+from sharedrange.core.answer import LISTED, Answer, Scope
+from sharedrange.core.chance import stream
+from sharedrange.core.engine import Engine
+from sharedrange.core.errors import Cancelled, SharedRangeError
+from sharedrange.core.individuals import Concordance
+from sharedrange.core.places import Projection, Sides
+from sharedrange.core.survey import OBSERVATIONS, Survey
+from sharedrange.core.when import whole_window
+from sharedrange.population import minimum, rates, scr
+from sharedrange.population.encounters import encounters, known_flanks, local_individuals
+from sharedrange.population.histories import capture_histories
+from sharedrange.population.masks import make_mask
+from sharedrange.population.simulate import simulate, small
+
+ROOT = Path(__file__).parent.parent
+SCOPE = Scope(taxon="Panthera pardus orientalis", stage="adult", place="here", period="then")
+
+
+@dataclass(frozen=True)
+class Material:
+    """Small inputs for each engine: good ones, and ones that are too thin."""
+
+    good: Mapping[str, Any]
+    thin: Mapping[str, Any]
+
+
+def _inputs(surveys: tuple[Survey, ...]) -> Mapping[str, Any]:
+    design = small()
+    taxa = frozenset({design.species[0].taxon})
+    window = whole_window(surveys, "Asia/Shanghai")
+    partition = Concordance().partition(local_individuals(surveys, taxa))
+    projection = design.projection
+    met = encounters(surveys, partition, window, taxa)
+    histories, _ = capture_histories(surveys, partition, window, taxa, ("adult",), projection)
+    mask, _ = make_mask(histories, projection, _sides(design, projection), buffer_m=16_000.0, spacing_m=2_000.0)
+    parties = tuple(p.id for p in design.parties)
+    flanks = known_flanks(surveys, partition, taxa)
+    return {
+        scr.ENGINE.name: scr.ScrInputs(histories, (mask,), parties, SCOPE),
+        minimum.ENGINE.name: minimum.MinimumInputs(met, partition, parties, SCOPE, flanks),
+        rates.ENGINE.name: rates.RatesInputs(surveys, window, SCOPE),
+    }
+
+
+def _sides(design: Any, projection: Projection) -> Sides:
+    return Sides({p.id: projection.unproject(p.side.polygon()) for p in design.parties})
+
+
+@lru_cache(maxsize=1)
+def material() -> Material:
+    surveys = simulate(small(), stream(5, "promises")).surveys
+    empty = pl.DataFrame(schema=OBSERVATIONS)
+    return Material(_inputs(surveys), _inputs(tuple(replace(s, observations=empty) for s in surveys)))
+
+
+def ask(engine: Engine, inputs: Any, progress: Any = lambda share: None, checkpoint: Any = None) -> Answer:
+    return engine.answer(inputs, engine.Settings(), rng=stream(1, "x"), progress=progress, checkpoint=checkpoint)
+
+
+def as_bytes(answer: Answer) -> bytes:
+    tables = {name: table.to_dict(as_series=False) for name, table in answer.tables.items()}
+    return pickle.dumps((answer.estimates, answer.parameters, answer.covariance, tables, answer.findings))
+
+
+every_engine = pytest.mark.parametrize("engine", ENGINES.values(), ids=list(ENGINES))
+
+
+@every_engine
+def test_there_are_inputs_to_try_it_on(engine: Engine) -> None:
+    assert isinstance(material().good[engine.name], engine.Inputs)
+
+
+@every_engine
+def test_the_same_question_has_the_same_answer(engine: Engine) -> None:
+    inputs = material().good[engine.name]
+    assert as_bytes(ask(engine, inputs)) == as_bytes(ask(engine, inputs))
+
+
+@every_engine
+def test_it_changes_none_of_its_inputs(engine: Engine) -> None:
+    inputs = material().good[engine.name]
+    before = pickle.dumps(copy.deepcopy(inputs))
+    ask(engine, inputs)
+    assert pickle.dumps(copy.deepcopy(inputs)) == before
+
+
+@every_engine
+def test_progress_never_falls_and_ends_at_one(engine: Engine) -> None:
+    seen: list[float] = []
+    ask(engine, material().good[engine.name], seen.append)
+    assert seen == sorted(seen)
+    assert 0 <= seen[0] <= seen[-1] == 1
+
+
+@every_engine
+def test_it_can_be_stopped_and_asked_again(engine: Engine) -> None:
+    inputs, checkpoint = material().good[engine.name], dict[str, Any]()
+
+    def stop(share: float, /) -> None:
+        if share > 0.2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        ask(engine, inputs, stop, checkpoint)
+    resumed, fresh = ask(engine, inputs, checkpoint=checkpoint), ask(engine, inputs)
+    for number in fresh.estimates:
+        assert resumed[number.quantity].value == pytest.approx(number.value, rel=1e-6)
+
+
+@every_engine
+def test_what_it_remembers_fits_into_a_file(engine: Engine) -> None:
+    import json
+
+    checkpoint = dict[str, Any]()
+    ask(engine, material().good[engine.name], checkpoint=checkpoint)
+    assert json.loads(json.dumps(checkpoint)) == checkpoint
+
+
+@every_engine
+def test_every_number_has_a_unit_a_scope_and_a_sound_interval(engine: Engine) -> None:
+    answer = ask(engine, material().good[engine.name])
+    assert answer.estimates
+    for number in answer.estimates:
+        assert number.unit
+        assert number.scope.taxon or number.quantity.startswith("effort"), "effort is for all taxa"
+        assert (number.low is None) == (number.high is None)
+        if number.low is not None and number.high is not None:
+            assert number.low <= number.value <= number.high, number
+        if number.scope.kind == LISTED:
+            assert number.low is None, "a list is not an estimate"
+    names = [e.quantity for e in answer.estimates]
+    assert len(names) == len(set(names))
+
+
+@every_engine
+def test_thin_data_are_refused_or_answered_but_never_crash(engine: Engine) -> None:
+    try:
+        answer = ask(engine, material().thin[engine.name])
+    except SharedRangeError:
+        return
+    assert answer.refusal is not None or answer.estimates
+    if answer.refusal is not None:
+        assert not answer.estimates
+        assert set(answer.refusal.need) <= set(answer.refusal.have)
+        assert set(answer.refusal.instead) <= set(ENGINES)
+
+
+@every_engine
+def test_it_is_documented(engine: Engine) -> None:
+    page = (ROOT / "docs" / "engines" / f"{engine.name}.md").read_text(encoding="utf-8")
+    for spec in fields(engine.Settings):
+        assert re.search(rf"^\| `{spec.name}` \|", page, re.MULTILINE), spec.name
+
+
+@every_engine
+def test_it_is_benchmarked(engine: Engine) -> None:
+    assert any(engine.name in p.read_text(encoding="utf-8") for p in (ROOT / "benchmarks").glob("*.py"))
