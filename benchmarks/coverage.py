@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sharedrange.assessment.writing import area_in_degrees, grid_projection, mask_spec
+from sharedrange.assessment.writing import area_in_degrees, mask_spec
 from sharedrange.core.answer import Answer, Estimate
 from sharedrange.core.chance import stream
 from sharedrange.core.errors import DidNotConverge
@@ -70,11 +70,11 @@ def numbers_of(seed: int, design: Design) -> dict[str, Number]:
     joint = fitted(design, simulation, parties, ScrSettings())
     for place in ("", *parties):
         name, side = (f".{place}", place) if place else ("", None)
-        found |= _number(f"joint N{name}", joint, f"N{name}", truth.expected(taxon, side))
-        found |= _number(f"joint N_realised{name}", joint, f"N_realised{name}", truth.number(taxon, side))
+        found |= _number(f"joint N_expected{name}", joint, f"N_expected{name}", truth.expected(taxon, side))
+        found |= _number(f"joint N{name}", joint, f"N{name}", truth.number(taxon, side))
     clipped = {p: fitted(design, simulation, (p,), ALONE, clipped=True) for p in parties}
     crossing = {p: fitted(design, simulation, (p,), ALONE) for p in parties}
-    everywhere = truth.expected(taxon)
+    everywhere = truth.number(taxon)
     found |= _sum("sum clipped", [_get(clipped[p], f"N.{p}") for p in parties], everywhere)
     found |= _sum("sum own", [_get(crossing[p], f"N.{p}") for p in parties], everywhere)
     found |= _sum("sum whole", [_get(crossing[p], "N") for p in parties], everywhere)
@@ -92,7 +92,7 @@ def fitted(
         Window(design.first_day, last_day, design.occasion_timezone),
         frozenset({design.species[0].taxon}),
         ("adult",),
-        grid_projection(design),
+        design.projection,
     )
     mask = _mask(design, histories)
     sides = parties if clipped else tuple(party.id for party in design.parties)
@@ -107,7 +107,7 @@ def _mask(design: Design, histories: tuple[CaptureHistory, ...]) -> Mask:
     spec = mask_spec(design.species[0])
     mask, _ = make_mask(
         histories,
-        grid_projection(design),
+        design.projection,
         Sides({party.id: area_in_degrees(design, party.side) for party in design.parties}),
         buffer_m=spec.buffer_m,
         spacing_m=spec.spacing_m,
@@ -141,12 +141,12 @@ def _sum(name: str, parts: Sequence[Estimate | None], truth: float) -> dict[str,
 # -- the page ------------------------------------------------------------------------------------------------
 
 ROWS = {
-    "joint N": "together: expected number",
-    "joint N_realised": "together: number there this season",
-    "joint N.westfell": "together: expected, Westfell side",
-    "joint N.eastfell": "together: expected, Eastfell side",
-    "joint N_realised.westfell": "together: there this season, Westfell side",
-    "joint N_realised.eastfell": "together: there this season, Eastfell side",
+    "joint N_expected": "together: expected number",
+    "joint N": "together: number there this season",
+    "joint N_expected.westfell": "together: expected, Westfell side",
+    "joint N_expected.eastfell": "together: expected, Eastfell side",
+    "joint N.westfell": "together: there this season, Westfell side",
+    "joint N.eastfell": "together: there this season, Eastfell side",
     "sum clipped": "sum of two, each mask clipped at the border",
     "sum own": "sum of two, masks cross, own side counted",
     "sum whole": "sum of two, masks cross, all counted",
@@ -236,7 +236,7 @@ def main() -> int:
 
 def _covered(results: Sequence[Mapping[str, Number]]) -> int:
     """Seeds in which both joint intervals cover; a seed without a joint fit does not."""
-    names = ("joint N", "joint N_realised")
+    names = ("joint N_expected", "joint N")
     return min(sum(name in found and found[name].covers for found in results) for name in names)
 
 

@@ -133,7 +133,9 @@ def test_ctrl_c_leaves_nothing_half_written_and_the_next_run_resumes(
     assert not (node / "assessment").exists()
     assert not [p for p in node.rglob(".*") if p.is_dir()], "no temporary folder is left"
     resumed: list[str] = []
-    monkeypatch.setattr(running, "_compute", lambda call, progress: resumed.append(call.name) or compute(call, progress))
+    monkeypatch.setattr(
+        running, "_compute", lambda call, progress: resumed.append(call.name) or compute(call, progress)
+    )
     assert assess(node).report.is_file()
     assert not set(resumed) & set(done)
 

@@ -56,10 +56,26 @@ def test_a_polygon_cuts_the_mask_and_sides_tell_whose_each_point_is() -> None:
     sides = Sides({"west": shapely.box(-1e4, -1e4, 1, 1e4), "east": shapely.box(1, -1e4, 1e4, 1e4)})
     habitat = shapely.box(-200, -200, 200, 200)
     mask, _ = make_mask([history([(0, 0)])], GRID, sides, buffer_m=500, spacing_m=100, polygon=habitat)
-    assert (abs(mask.x_m).max(), abs(mask.y_m).max()) == (200, 200)
+    assert (abs(mask.x_m).max(), abs(mask.y_m).max()) == (150, 150)
     west = clip_to_side(mask, "west")
-    assert (west.x_m.max(), set(west.side)) == (0, {"west"})
+    assert (west.x_m.max(), set(west.side)) == (-50, {"west"})
     assert len(west) + len(clip_to_side(mask, "east")) == len(mask)
+
+
+def test_a_border_through_the_centre_leaves_each_side_the_same_area() -> None:
+    sides = Sides({"west": shapely.box(-1e4, -1e4, 0, 1e4), "east": shapely.box(0, -1e4, 1e4, 1e4)})
+    mask, _ = make_mask([history([(0, 0)])], GRID, sides, buffer_m=500, spacing_m=100)
+    assert len(clip_to_side(mask, "west")) == len(clip_to_side(mask, "east")) == len(mask) / 2
+
+
+def test_an_edge_is_open_where_the_buffer_ends_and_closed_where_the_habitat_does() -> None:
+    habitat = shapely.box(-200, -1e4, 1e4, 1e4)
+    mask, _ = make_mask([history([(0, 0)])], GRID, None, buffer_m=500, spacing_m=100, polygon=habitat)
+    assert mask.open_edge is not None
+    coast = (mask.x_m == mask.x_m.min()) & (abs(mask.y_m) < 300)
+    assert coast.any()
+    assert not mask.open_edge[coast].any()
+    assert mask.open_edge[mask.x_m == mask.x_m.max()].all()
 
 
 def test_polygons_and_sides_in_degrees_meet_a_mask_in_metres() -> None:

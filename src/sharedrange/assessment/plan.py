@@ -193,7 +193,11 @@ class _Planner:
     def _identity(self, seen_by: frozenset[str]) -> str:
         """The step that says who is who for those who see `seen_by`; only their decisions enter it."""
         decided = decisions_value(self.material.decisions(seen_by))
-        parameters: dict[str, Json] = {"seen_by": sorted(seen_by), "taxa": sorted(self.material.taxa), "decisions": decided}
+        parameters: dict[str, Json] = {
+            "seen_by": sorted(seen_by),
+            "taxa": sorted(self.material.taxa),
+            "decisions": decided,
+        }
         return self._step("assessment.identity", 1, parameters, self._taken())
 
     def _taken(self) -> tuple[str, ...]:

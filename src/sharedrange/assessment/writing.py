@@ -19,7 +19,6 @@ from sharedrange.core.errors import ProgrammeError
 from sharedrange.core.files import folder_in_place
 from sharedrange.core.finding import Finding, Where
 from sharedrange.core.individuals import Verdict
-from sharedrange.core.places import Projection
 from sharedrange.exchange import camtrapdp
 from sharedrange.exchange.manifest import write_manifest
 from sharedrange.population.simulate import (
@@ -121,20 +120,10 @@ def _component(design: Design) -> dict[str, object]:
         "title": f"{_MARK}: range across an invented border",
         "parties": [party.id for party in design.parties],
         "species": [key for key, _, _ in _species(design)],
-        "projection": grid_projection(design).crs,
+        "projection": design.projection.crs,
         "occasion_timezone": design.occasion_timezone,
         "sides": {party.id: f"sides/{_side_file(party.id)}" for party in design.parties},
     }
-
-
-def grid_projection(design: Design) -> Projection:
-    """The design's projection, moved by half a mask cell.
-
-    A mask's grid stands on whole multiples of its spacing; so the border and the edges of the habitat run
-    between two rows of points and not through one, whose cells would belong to nobody.
-    """
-    half = MASK_SPACING_M / 2
-    return Projection(f"{design.projection.crs} +x_0={half:g} +y_0={half:g}")
 
 
 def _questions(design: Design) -> list[dict[str, object]]:

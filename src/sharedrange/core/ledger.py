@@ -68,8 +68,9 @@ class Ledger:
             key: Step(given["operation"], given["version"], given["parameters"], tuple(given["inputs"]))
             for key, given in value["steps"].items()
         }
-        for key, thing in [*sources.items(), *steps.items()]:
-            if thing.id != key:
+        ids = [*((key, s.id) for key, s in sources.items()), *((key, s.id) for key, s in steps.items())]
+        for key, true_id in ids:
+            if true_id != key:
                 raise ValueError(f"ledger entry {key} is not what its id says")
         return cls(sources, steps)
 

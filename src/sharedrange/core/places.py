@@ -18,6 +18,8 @@ from shapely.geometry.base import BaseGeometry
 
 Floats = NDArray[np.float64]
 
+_WITH_FOUR_NEIGHBOURS = 5  # a point of a square grid and the four beside it
+
 
 @dataclass(frozen=True, slots=True)
 class Projection:
@@ -100,7 +102,9 @@ class Mask:
 
     `x_m`, `y_m`: shape (M,), metres in the component's projection; `cell_area_km2`: area of one cell;
     `side`: party on whose side each point lies ("" for none), shape (M,);
-    `surveyed`: whether the point is within reach of a detector (else the density there is extrapolated).
+    `surveyed`: whether the point is within reach of a detector (else the density there is extrapolated);
+    `open_edge`: whether habitat goes on beyond the point, where the mask does not (None: nobody knows, and
+    every edge counts as open). A coast is a closed edge, the end of a buffer an open one.
     """
 
     x_m: Floats
@@ -108,6 +112,7 @@ class Mask:
     cell_area_km2: float
     side: NDArray[np.str_]
     surveyed: NDArray[np.bool_]
+    open_edge: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.x_m)
@@ -124,7 +129,18 @@ class Mask:
 
     def where(self, keep: NDArray[np.bool_]) -> Mask:
         """The mask of the points for which `keep` is true."""
-        return Mask(self.x_m[keep], self.y_m[keep], self.cell_area_km2, self.side[keep], self.surveyed[keep])
+        edge = None if self.open_edge is None else self.open_edge[keep]
+        return Mask(self.x_m[keep], self.y_m[keep], self.cell_area_km2, self.side[keep], self.surveyed[keep], edge)
+
+    def edge(self) -> NDArray[np.bool_]:
+        """Points beyond which animals may live that the mask leaves out, shape (M,)."""
+        if self.open_edge is not None:
+            return self.open_edge
+        from scipy.spatial import cKDTree  # noqa: PLC0415  (kept out of start-up)
+
+        points = np.column_stack([self.x_m, self.y_m])
+        near = cKDTree(points).query_ball_point(points, 1.2 * self.spacing_m, return_length=True)
+        return np.asarray(near) < _WITH_FOUR_NEIGHBOURS
 
 
 def nearest_distance_m(x_m: Floats, y_m: Floats, to_x_m: Floats, to_y_m: Floats) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
@@ -36,29 +37,54 @@ def make_mask(
 ) -> tuple[Mask, tuple[Finding, ...]]:
     """The mask of all points within `buffer_m` of a detector, or of the given points.
 
-    The grid stands on whole multiples of `spacing_m`, so that two parties that make it apart get the same
-    points. `polygon` cuts it; `sides` tell whose each point is. `points` (x, y), `polygon` and `sides` are in
-    the frame that positions are kept in. A point is surveyed if a detector is within `reach_m` (where not
-    given, twice the spread of captures); elsewhere a density is extrapolated. Buffer and spacing that are not
-    given are suggested from the captures, with a note.
+    Cells end at whole multiples of `spacing_m`, so that two parties that make the mask apart get the same
+    points, and a border through the projection's centre runs between them. `polygon` cuts it; `sides` tell
+    whose each point is. `points` (x, y), `polygon` and `sides` are in the frame that positions are kept in. A
+    point is surveyed if a detector is within `reach_m` (where not given, twice the spread of captures);
+    elsewhere a density is extrapolated. Buffer and spacing that are not given are suggested from the
+    captures, with a note.
 
     Raises InputError where lengths are not positive, nothing is left, or there are more points than
     MOST_POINTS; NotEnoughData where a length must be suggested and no animal was caught at two places.
     """
     buffer_m, spacing_m, notes = _lengths(histories, buffer_m, spacing_m, points)
     at_x_m, at_y_m = _detectors(histories)
-    if points is None:
-        x_m, y_m = _grid(at_x_m, at_y_m, buffer_m, spacing_m)
-    else:
-        x_m, y_m = projection.forward(*(np.asarray(axis, dtype=float) for axis in points))
-    x, y = projection.inverse(x_m, y_m)
-    inside = np.ones(len(x_m), dtype=bool) if polygon is None else shapely.intersects_xy(polygon, x, y)
+    given = None if points is None else projection.forward(*(np.asarray(axis, dtype=float) for axis in points))
+    x_m, y_m = _grid(at_x_m, at_y_m, buffer_m, spacing_m) if given is None else given
+    ground = _Ground(projection, polygon)
+    inside = ground.holds(x_m, y_m)
     if not inside.any():
         raise InputError([Finding("mask-empty", {"spacing_m": spacing_m, "buffer_m": buffer_m})])
-    side = sides.of(x, y) if sides else np.full(len(x_m), "")
-    reach_m = _reach_m(histories, buffer_m or spacing_m) if reach_m is None else reach_m
+    x_m, y_m = x_m[inside], y_m[inside]
+    side = sides.of(*projection.inverse(x_m, y_m)) if sides else np.full(len(x_m), "")
+    reach_m = _reach_m(histories, buffer_m) if reach_m is None else reach_m
     surveyed = nearest_distance_m(x_m, y_m, at_x_m, at_y_m) <= reach_m
-    return Mask(x_m, y_m, (spacing_m / 1000) ** 2, side, surveyed).where(inside), notes
+    open_edge = _open_edge(x_m, y_m, spacing_m, ground) if given is None else None
+    return Mask(x_m, y_m, (spacing_m / 1000) ** 2, side, surveyed, open_edge), notes
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """Where animals may live: a polygon in the kept frame, or anywhere."""
+
+    projection: Projection
+    polygon: BaseGeometry | None
+
+    def holds(self, x_m: Floats, y_m: Floats) -> NDArray[np.bool_]:
+        if self.polygon is None:
+            return np.ones(len(x_m), dtype=bool)
+        inside = shapely.intersects_xy(self.polygon, *self.projection.inverse(x_m, y_m))
+        return np.asarray(inside, dtype=bool)
+
+
+def _open_edge(x_m: Floats, y_m: Floats, spacing_m: float, ground: _Ground) -> NDArray[np.bool_]:
+    """Points of a grid that lack one of their four neighbours although there is ground for it."""
+    open_edge = np.zeros(len(x_m), dtype=bool)
+    for dx_m, dy_m in ((spacing_m, 0.0), (-spacing_m, 0.0), (0.0, spacing_m), (0.0, -spacing_m)):
+        beside_x_m, beside_y_m = x_m + dx_m, y_m + dy_m
+        missing = nearest_distance_m(beside_x_m, beside_y_m, x_m, y_m) > spacing_m / 2
+        open_edge |= missing & ground.holds(beside_x_m, beside_y_m)
+    return open_edge
 
 
 def clip_to_side(mask: Mask, party: str) -> Mask:
@@ -148,22 +174,22 @@ def _is_length(metres: float | None) -> bool:
 
 
 def _grid(detectors_x_m: Floats, detectors_y_m: Floats, buffer_m: float, spacing_m: float) -> tuple[Floats, Floats]:
-    """Points on multiples of `spacing_m` within `buffer_m` of a detector, by y and then x."""
+    """Centres of cells of `spacing_m` within `buffer_m` of a detector, by y and then x."""
     if not len(detectors_x_m):
         return np.empty(0), np.empty(0)
-    columns = _multiples(detectors_x_m, buffer_m, spacing_m)
-    rows = _multiples(detectors_y_m, buffer_m, spacing_m)
+    columns = _cells(detectors_x_m, buffer_m, spacing_m)
+    rows = _cells(detectors_y_m, buffer_m, spacing_m)
     if len(columns) * len(rows) > MOST_POINTS:
         facts = {"points": len(columns) * len(rows), "most": MOST_POINTS, "spacing_m": spacing_m}
         raise InputError([Finding("mask-too-fine", facts)])
-    x_m, y_m = (axis.ravel() for axis in np.meshgrid(columns * spacing_m, rows * spacing_m))
+    x_m, y_m = (axis.ravel() for axis in np.meshgrid((columns + 0.5) * spacing_m, (rows + 0.5) * spacing_m))
     near = nearest_distance_m(x_m, y_m, detectors_x_m, detectors_y_m) <= buffer_m
     return x_m[near], y_m[near]
 
 
-def _multiples(at_m: Floats, buffer_m: float, spacing_m: float) -> NDArray[np.int64]:
-    """Whole numbers whose multiples of `spacing_m` cover positions and buffer."""
-    first, last = np.ceil((at_m.min() - buffer_m) / spacing_m), np.floor((at_m.max() + buffer_m) / spacing_m)
+def _cells(at_m: Floats, buffer_m: float, spacing_m: float) -> NDArray[np.int64]:
+    """Numbers of the cells along one axis that cover positions and buffer; cell 0 begins at 0 m."""
+    first, last = np.floor((at_m.min() - buffer_m) / spacing_m), np.floor((at_m.max() + buffer_m) / spacing_m)
     if last - first >= MOST_POINTS:
         facts = {"points": int(last - first + 1), "most": MOST_POINTS, "spacing_m": spacing_m}
         raise InputError([Finding("mask-too-fine", facts)])

@@ -52,7 +52,7 @@ def test_the_derivatives_of_use_are_exact(fitted: Fit) -> None:
 
 def test_the_derivatives_of_those_not_detected_are_exact(fitted: Fit) -> None:
     def others(p: Population) -> float:
-        return p.realised(p.reported).others
+        return p.realised({"N": p.reported})["N"].others
 
     at = Population(fitted, SIDES, 0.9)
     gradients = [c.undetected_gradient(at.reported(at.at[0]))[1] for c in at.at[0].classes]

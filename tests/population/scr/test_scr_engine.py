@@ -53,9 +53,9 @@ def test_the_truth_is_recovered_on_both_sides(world: Make, answered: Make) -> No
         made = world(seed, density_per_100km2=(3.0, 1.5), lambda0=(0.08, 0.05))
         found = answered(made, lambda0=("party",), sigma=())
         for side in SIDES:
-            number = found[f"N_realised.{side}"]
+            number = found[f"N.{side}"]
             covered += number.low <= made.truth[side] <= number.high
-        ratios.append(found["N_realised"].value / sum(made.truth.values()))
+        ratios.append(found["N"].value / sum(made.truth.values()))
     assert covered >= 10
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.12)
 
@@ -87,7 +87,7 @@ def test_counts_tell_the_same_story(world: Make, answered: Make) -> None:
     made = world(6, kind="count", gaps=0.2)
     found = answered(made, lambda0=(), sigma=())
     assert found["lambda0"].low < 0.08 < found["lambda0"].high
-    assert found["N_realised"].low <= sum(made.truth.values()) <= found["N_realised"].high
+    assert found["N"].low <= sum(made.truth.values()) <= found["N"].high
 
 
 def test_sides_add_up_to_the_whole(plain: Any) -> None:
@@ -103,7 +103,7 @@ def test_sides_add_up_to_the_whole(plain: Any) -> None:
 
 def test_realised_numbers_never_fall_below_the_animals_seen(plain: Any) -> None:
     made, found = plain
-    low = found["N_realised"].low
+    low = found["N"].low
     assert low is not None
     assert low > made.history.n_individuals
 
@@ -135,7 +135,7 @@ def test_sessions_share_parameters_and_report_one_sessions_number(world: Make) -
     assert _se(both, "N") < _se(alone, "N")
     assert both["n"].value == first.history.n_individuals + other.n_individuals
     assert both["n.2"].value == other.n_individuals
-    assert both["N_realised"].value == pytest.approx(both["N"].value, rel=1e-6)
+    assert both["N"].value == pytest.approx(both["N_expected"].value, rel=1e-6)
     twice = answer_of((first.history, replace(first.history, session="2")), first.mask, **settings)
     assert twice["N"].value == pytest.approx(alone["N"].value, rel=1e-4)
     assert _se(twice, "N") == pytest.approx(_se(alone, "N") / np.sqrt(2), rel=0.02)
@@ -229,8 +229,8 @@ def test_unlike_cameras_pooled_are_flagged(world: Make, answered: Make) -> None:
 def test_pooled_sides_are_wrong_and_split_sides_right_across_unlike_cameras(world: Make, answered: Make) -> None:
     made = world(13, lambda0=(0.12, 0.03), density_per_100km2=(3.0, 3.0))
     split = answered(made, lambda0=("party",), sigma=())
-    assert split["N_realised.east"].low <= made.truth["east"] <= split["N_realised.east"].high
-    assert split["N_realised.west"].low <= made.truth["west"] <= split["N_realised.west"].high
+    assert split["N.east"].low <= made.truth["east"] <= split["N.east"].high
+    assert split["N.west"].low <= made.truth["west"] <= split["N.west"].high
 
 
 def test_an_alpha_of_zero_asks_for_no_tests(world: Make, answered: Make) -> None:

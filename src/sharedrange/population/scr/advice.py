@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from sharedrange.core.finding import Finding, Severity
 from sharedrange.core.history import CaptureHistory
 from sharedrange.population.scr.derived import Population
 from sharedrange.population.scr.fitting import Fit, SessionFit
-from sharedrange.population.scr.session import UNKNOWN_SEX, Session
+from sharedrange.population.scr.session import UNKNOWN_SEX
 from sharedrange.population.scr.settings import ScrSettings
 
 _EDGE_DETECTION = 0.01  # a chance to be detected at the mask's edge from which animals beyond it matter
@@ -71,21 +69,12 @@ def _edges(population: Population) -> Iterator[Finding]:
 
 
 def _edge_detection(at: SessionFit) -> float:
-    """Chance to be detected, averaged by density over animals centred at the mask's edge."""
-    edge = _is_edge(at.session)
+    """Chance to be detected, averaged by density over animals centred at the mask's open edge."""
+    edge = at.session.edge
     weights = [np.exp(c.field.log_density[edge]) for c in at.classes]
     total = sum(float(w.sum()) for w in weights)
     seen = sum(float(w @ (1.0 - c.terms.undetected[edge])) for w, c in zip(weights, at.classes, strict=True))
     return seen / total if total > 0 else 0.0
-
-
-def _is_edge(session: Session) -> NDArray[np.bool_]:
-    """Whether a mask point lacks one of its four neighbours."""
-    cell_m = float(np.sqrt(session.cell_area_km2)) * 1000.0
-    points = np.column_stack([session.mask_x_m, session.mask_y_m])
-    tree = cKDTree(points)
-    neighbours = tree.query_ball_point(points, 1.2 * cell_m, return_length=True)
-    return np.asarray(neighbours) < 5
 
 
 def _spacing(population: Population) -> Iterator[Finding]:

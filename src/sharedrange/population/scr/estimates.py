@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -40,24 +41,32 @@ class Numbers:
 
     def _population_numbers(self) -> Iterator[Estimate]:
         p = self._population
-        yield self._positive("N", p.expected(p.reported), "animals")
-        yield self._realised("N_realised", p.realised(p.reported))
+        yield self._realised("N")
+        yield self._positive("N_expected", p.expected(p.reported), "animals")
         yield self._density("D", p.reported)
-        yield from self._surveyed()
+        for name, region in self._parts.items():
+            yield self._realised(f"N.{name}")
+            yield Estimate(f"area.{name}", p.area_km2(region), "km2", level=self._level, scope=self._scope)
         if p.sides:
             yield self._positive("shared", p.shared(), "animals")
 
-    def _surveyed(self) -> Iterator[Estimate]:
+    @cached_property
+    def _parts(self) -> dict[str, Region]:
+        """The surveyed and the extrapolated part of the area."""
         p = self._population
-        for name, wanted in (("surveyed", True), ("extrapolated", False)):
-            region = _part_of(p, surveyed=wanted)
-            yield self._positive(f"N.{name}", p.expected(region), "animals")
-            yield Estimate(f"area.{name}", p.area_km2(region), "km2", level=self._level, scope=self._scope)
+        return {"surveyed": _part_of(p, surveyed=True), "extrapolated": _part_of(p, surveyed=False)}
+
+    @cached_property
+    def _realised_populations(self) -> dict[str, Realised]:
+        """The realised population of the whole, of its parts and of each side, by quantity."""
+        p = self._population
+        parts = {f"N.{name}": region for name, region in self._parts.items()}
+        return p.realised({"N": p.reported, **parts, **{f"N.{side}": on_side(side) for side in p.sides}})
 
     def _side_numbers(self, side: str) -> Iterator[Estimate]:
         p, here = self._population, on_side(side)
-        yield self._positive(f"N.{side}", p.expected(here), "animals", side)
-        yield self._realised(f"N_realised.{side}", p.realised(here), side)
+        yield self._realised(f"N.{side}", side)
+        yield self._positive(f"N_expected.{side}", p.expected(here), "animals", side)
         yield self._positive(f"N_use.{side}", p.use(side), "animals", side)
         if p.area_km2(here) > 0:
             yield self._density(f"D.{side}", here, side)
@@ -72,10 +81,11 @@ class Numbers:
         se, low, high = lognormal_interval(derived.value, derived.se_log(self._fit.covariance), self._level)
         return Estimate(name, derived.value, unit, low, high, se, self._level, self._scope_of(side, sex))
 
-    def _realised(self, name: str, realised: Realised, side: str = "") -> Estimate:
-        low, high = floored_interval(realised.detected, realised.others, realised.se, self._level)
-        scope = self._scope_of(side)
-        return Estimate(name, realised.value, "animals", low, high, realised.se, self._level, scope)
+    def _realised(self, name: str, side: str = "") -> Estimate:
+        realised = self._realised_populations[name]
+        unsure = realised.value - realised.certain
+        low, high = floored_interval(realised.certain, unsure, realised.se, self._level)
+        return Estimate(name, realised.value, "animals", low, high, realised.se, self._level, self._scope_of(side))
 
     def _scope_of(self, side: str = "", sex: str = "") -> Scope:
         return replace(self._scope, place=side or self._scope.place, sex=sex or self._scope.sex)

@@ -71,6 +71,7 @@ class Session:
     place_y_m: Floats
     side: NDArray[np.str_]
     surveyed: NDArray[np.bool_]
+    edge: NDArray[np.bool_]
     cell_area_km2: float
     blocks: tuple[Block, ...]
     log_constant: float
@@ -136,6 +137,7 @@ def prepare(history: CaptureHistory, mask: Mask, *, poisson: bool, unit_size: bo
         place_y_m=mask.y_m[order],
         side=mask.side[order],
         surveyed=mask.surveyed[order],
+        edge=mask.edge()[order],
         cell_area_km2=mask.cell_area_km2,
         blocks=tuple(Block(s, _nearest_m2(x, y, mask_x[s], mask_y[s])) for s in slices),
         log_constant=_log_constant(cells, effort, poisson=poisson, unit_size=unit_size),
