@@ -119,7 +119,8 @@ def test_a_decision_taken_back_brings_the_old_number_back(node: Path) -> None:
 def test_ctrl_c_leaves_nothing_half_written_and_the_next_run_resumes(
     node: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compute, done = running._compute, []
+    compute = running._compute
+    done: list[str] = []
 
     def interrupted(call: Any, progress: Any) -> Any:
         if len(done) == 2:
@@ -133,9 +134,12 @@ def test_ctrl_c_leaves_nothing_half_written_and_the_next_run_resumes(
     assert not (node / "assessment").exists()
     assert not [p for p in node.rglob(".*") if p.is_dir()], "no temporary folder is left"
     resumed: list[str] = []
-    monkeypatch.setattr(
-        running, "_compute", lambda call, progress: resumed.append(call.name) or compute(call, progress)
-    )
+
+    def resuming(call: Any, progress: Any) -> Any:
+        resumed.append(call.name)
+        return compute(call, progress)
+
+    monkeypatch.setattr(running, "_compute", resuming)
     assert assess(node).report.is_file()
     assert not set(resumed) & set(done)
 

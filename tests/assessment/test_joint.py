@@ -28,6 +28,9 @@ def fit(a: float, b: float, factor: float = 1.3) -> Answer:
     )
 
 
+LISTS = Answer(estimates=(Estimate("shared", 8, "animals"),))
+
+
 def sheet(own_a: float, own_b: float, factor: float = 1.3) -> JointSheet:
     alone = {
         alone_name("park-a", CLIPPED): fit(own_a * 1.2, 0, factor),
@@ -35,7 +38,7 @@ def sheet(own_a: float, own_b: float, factor: float = 1.3) -> JointSheet:
         alone_name("park-a", CROSSING): fit(own_a, own_a, factor),
         alone_name("park-b", CROSSING): fit(own_b, own_b, factor),
     }
-    return joint_sheet(Answer(), fit(30, 20), alone, PARTIES)
+    return joint_sheet(LISTS, fit(30, 20), alone, PARTIES)
 
 
 def test_the_three_conventions_add_up_what_each_party_would_have_said() -> None:
@@ -67,7 +70,7 @@ def test_a_party_that_could_say_nothing_alone_got_an_answer() -> None:
     refused = Answer(refusal=Refusal("alone", {}, {}))
     alone = {alone_name(p, m): fit(30, 20) for p in PARTIES for m in (CLIPPED, CROSSING)}
     alone[alone_name("park-b", CROSSING)] = refused
-    with_refusal = joint_sheet(Answer(), fit(30, 20), alone, PARTIES)
+    with_refusal = joint_sheet(LISTS, fit(30, 20), alone, PARTIES)
     assert with_refusal.bought == "answer"
     own = next(s for s in with_refusal.sums if s.convention is Convention.OWN)
     assert (own.total, set(own.parts)) == (None, {"park-a"})
@@ -75,9 +78,15 @@ def test_a_party_that_could_say_nothing_alone_got_an_answer() -> None:
 
 def test_without_a_joint_number_nothing_is_claimed() -> None:
     alone = {alone_name(p, m): fit(30, 20) for p in PARTIES for m in (CLIPPED, CROSSING)}
-    assert joint_sheet(Answer(), Answer(refusal=Refusal("joint", {}, {})), alone, PARTIES).bought == ""
+    assert joint_sheet(LISTS, Answer(refusal=Refusal("joint", {}, {})), alone, PARTIES).bought == ""
+
+
+def test_without_an_animal_known_to_both_nothing_is_claimed() -> None:
+    alone = {alone_name(p, m): fit(40, 30) for p in PARTIES for m in (CLIPPED, CROSSING)}
+    nobody = Answer(estimates=(Estimate("shared", 0, "animals"),))
+    assert joint_sheet(nobody, fit(30, 20), alone, PARTIES).bought == ""
 
 
 def test_one_party_has_lists_and_a_fit_but_no_comparison() -> None:
-    alone = joint_sheet(Answer(), fit(30, 20), {}, ("park-a",))
+    alone = joint_sheet(LISTS, fit(30, 20), {}, ("park-a",))
     assert (alone.sums, alone.bought) == ((), "")

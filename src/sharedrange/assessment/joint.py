@@ -27,10 +27,13 @@ def joint_sheet(lists: Answer, joint: Answer, alone: Mapping[str, Answer], parti
     """The sheet of one question; `alone` by the names of `alone_name`.
 
     Sums are made only where every party has a number; a party whose data were refused leaves the sum empty.
+    Where no animal is known to both sides nothing is said of what sharing bought: most likely nobody has
+    compared the catalogues yet.
     """
     sums = tuple(_sum(convention, alone, parties, joint) for convention in Convention) if alone else ()
     facts = _facts(sums, joint, alone, parties)
-    return JointSheet(lists, sums, joint, _bought(facts, sums, joint) if alone else "", facts)
+    compared = alone and "shared" in lists and lists["shared"].value > 0
+    return JointSheet(lists, sums, joint, _bought(facts, sums, joint) if compared else "", facts)
 
 
 def _sum(convention: Convention, alone: Mapping[str, Answer], parties: tuple[str, ...], joint: Answer) -> AloneSum:

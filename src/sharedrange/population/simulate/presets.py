@@ -134,7 +134,7 @@ def _parks(
     """Westfell and Eastfell, `width_m` wide each; `array` is the eastern one, the western its mirror."""
     west = PartyDesign(
         id=WEST,
-        name="Westfell Park (invented)",
+        name="Westfell Park",
         state="XA",  # ISO 3166-1 keeps XA to XZ free for users
         timezone="Asia/Shanghai",
         side=Rectangle(-width_m, -half_height_m, 0, half_height_m),
@@ -145,7 +145,7 @@ def _parks(
     )
     east = PartyDesign(
         id=EAST,
-        name="Eastfell Park (invented)",
+        name="Eastfell Park",
         state="XB",
         timezone="Asia/Vladivostok",
         side=Rectangle(0, -half_height_m, width_m, half_height_m),
