@@ -80,12 +80,13 @@ def our_minimum(survey: Survey, window: Window) -> float:
     partition = Concordance().partition(local_individuals([survey], taxa))
     met = encounters([survey], partition, window, taxa)
     inputs = minimum.MinimumInputs(met, partition, ("park",), Scope(taxon=TAXON))
-    return asked(minimum.ENGINE, inputs)["minimum_number"].value
+    return float(asked(minimum.ENGINE, inputs)["minimum_number"].value)
 
 
 def our_rate(survey: Survey, window: Window) -> float:
     """The detection rate by the engine."""
-    return asked(rates.ENGINE, rates.RatesInputs((survey,), window, Scope(taxon=TAXON)))["rate.park"].value
+    inputs = rates.RatesInputs((survey,), window, Scope(taxon=TAXON))
+    return float(asked(rates.ENGINE, inputs)["rate.park"].value)
 
 
 def asked(engine: Any, inputs: Any) -> Any:
