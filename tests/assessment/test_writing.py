@@ -63,7 +63,9 @@ def test_a_package_reads_back_as_the_survey_that_was_simulated(node: Path, parks
     for package in packages(node):
         party = package.parent.name
         assert verify_manifest(package) == ()
-        survey, _, findings = read_delivered(package, party)
+        content, _, findings = read_delivered(package, party)
+        assert content is not None
+        survey = content.survey
         assert survey is not None
         assert not findings
         given = parks.survey(party)

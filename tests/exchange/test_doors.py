@@ -23,16 +23,18 @@ def test_every_format_that_a_delivery_may_declare_has_its_door() -> None:
 
 
 def test_a_delivered_folder_is_read_through_the_door_that_it_declares() -> None:
-    survey, delivery, found = read_delivered(EXAMPLES / "one-package" / "own" / "mica", "mica-project")
-    assert survey is not None
+    content, delivery, found = read_delivered(EXAMPLES / "one-package" / "own" / "mica", "mica-project")
+    assert content is not None
     assert delivery is not None
+    survey = content.survey
+    assert survey is not None
     assert (survey.party, survey.dataset, delivery.format) == ("mica-project", "mica", "camtrap-dp")
     assert not [f for f in found if f.severity is Severity.ERROR]
 
 
 def test_a_delivery_of_another_party_is_not_read() -> None:
-    survey, delivery, found = read_delivered(EXAMPLES / "one-package" / "own" / "mica", "someone")
-    assert survey is None
+    content, delivery, found = read_delivered(EXAMPLES / "one-package" / "own" / "mica", "someone")
+    assert content is None
     assert delivery is None
     assert [f.rule for f in found] == ["party-differs"]
 
@@ -47,18 +49,18 @@ def test_a_bare_path_is_recognised_by_what_it_holds(data: Path, tmp_path: Path, 
 
 
 def test_a_bare_path_is_checked_and_asked_for_what_it_does_not_say(data: Path, make: Make) -> None:
-    survey, _ = check_path(data / "camtrapdp_example")
-    assert survey is not None
-    survey, found = check_path(data / "ovenbird_subset")
-    assert survey is None
+    content, _ = check_path(data / "camtrapdp_example")
+    assert content is not None
+    content, found = check_path(data / "ovenbird_subset")
+    assert content is None
     assert {f.rule for f in found if f.severity is Severity.ERROR} == {"missing-crs", "missing-taxon"}
     assert [f.rule for f in check_path(make({"photo.jpg": "x"}))[1]] == ["unknown-kind"]
     assert [f.rule for f in check_path(make({}))[1]] == ["empty-folder"]
 
 
 def test_a_path_with_a_declaration_is_checked_as_it_declares() -> None:
-    survey, found = check_path(EXAMPLES / "two-halves" / "own" / "nets")
-    assert survey is not None
+    content, found = check_path(EXAMPLES / "two-halves" / "own" / "nets")
+    assert content is not None
     assert found == ()
 
 
@@ -68,9 +70,11 @@ def test_a_path_with_a_declaration_is_checked_as_it_declares() -> None:
 def test_the_two_halves_list_what_the_published_study_caught(
     party: str, folder: str, birds: int, bird_years: int
 ) -> None:
-    survey, _, found = read_delivered(EXAMPLES / "two-halves" / folder, party)
-    assert survey is not None
+    content, _, found = read_delivered(EXAMPLES / "two-halves" / folder, party)
+    assert content is not None
     assert found == ()
+    survey = content.survey
+    assert survey is not None
     assert survey.observations["individual"].n_unique() == birds
     assert survey.observations.select("session", "individual").n_unique() == bird_years
     assert survey.effort.height == 22 * (9 + 4 * 10)
@@ -81,7 +85,8 @@ def test_the_two_halves_share_27_bird_years_of_103_and_24_rings_of_70() -> None:
         read_delivered(EXAMPLES / "two-halves" / folder, party)[0]
         for party, folder in (("west", "own/nets"), ("east", "received/east/nets"))
     ]
-    caught = [set(h.observations.select("session", "individual").iter_rows()) for h in halves if h is not None]
+    surveys = [half.survey for half in halves if half is not None]
+    caught = [set(s.observations.select("session", "individual").iter_rows()) for s in surveys if s is not None]
     west, east = caught
     assert (len(west & east), len(west | east)) == (27, 103)
     rings = [{ring for _, ring in half} for half in caught]
