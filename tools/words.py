@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+_NO_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 LOCALE = Path(__file__).parent.parent / "src" / "sharedrange" / "core" / "locale"
 
 
@@ -16,6 +18,7 @@ def compiled(po: Path) -> bytes:
     """The .mo bytes of a .po file."""
     with po.open("rb") as stream:
         catalogue = read_po(stream, abort_invalid=True)
+    catalogue.creation_date = catalogue.revision_date = _NO_DAY  # else the minute of compiling is in the file
     out = io.BytesIO()
     write_mo(out, catalogue)
     return out.getvalue()

@@ -23,6 +23,8 @@ ROW = "park-a,main,M1,park-a,old,T9,Panthera tigris,same,stripes of the left fla
 def park(tmp_path: Path) -> Path:
     folder = tmp_path / "park"
     write_new_node(folder, party="park-a", party_name="Park A", title="Tigers")
+    with (folder / "programme.toml").open("a", encoding="utf-8") as programme:
+        programme.write('\n[[species]]\nkey = "tiger"\ntaxon = "Panthera tigris"\n')
     return folder
 
 
@@ -69,6 +71,12 @@ def test_a_party_that_the_programme_does_not_know_is_refused_and_nothing_is_sign
         decide(park, read_decisions(file(tmp_path, strangers)), AT)
     assert {f.rule for f in caught.value.findings} == {"decision-stranger"}
     assert in_force(park) == []
+
+
+def test_a_species_that_the_programme_does_not_know_is_refused(park: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        decide(park, read_decisions(file(tmp_path, HEADER + ROW.replace("tigris", "tigre"))), AT)
+    assert {f.rule for f in caught.value.findings} == {"decision-taxon"}
 
 
 def test_everything_wrong_in_a_file_is_told_at_once_with_its_line(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from sharedrange.assessment.report.naming import Naming
 from sharedrange.assessment.report.palette import Look, colours
 from sharedrange.assessment.report.printing import Printer
 from sharedrange.assessment.report.products import answers_table, csv_bytes, report_data
+from sharedrange.assessment.report.tables import list_table
 from sharedrange.assessment.results import CELLS, HEALTH, AloneSum, Assessment, Convention, JointSheet, Result
 from sharedrange.core.answer import LISTED, Answer, Estimate, Refusal, Scope
 from sharedrange.core.finding import Finding, Severity, Where
@@ -336,10 +337,10 @@ def test_real_data_are_not_called_simulated() -> None:
 def test_the_answer_comes_first_with_its_interval(page: _Page) -> None:
     words = re.sub(r"[ \n]+", " ", "".join(text for text, _, _ in page.texts))
     assert (
-        "About 57 (95\u202f% interval 46–71) adult animals have their activity centre in Westfell and Eastfell."
+        "Leopard: about 57 adults (95\u202f% interval 46–71) have their activity centre in Westfell and Eastfell."
         in words
     )
-    assert words.index("About 57") < words.index("Lists:")
+    assert words.index("about 57") < words.index("Lists:")
 
 
 def test_a_declined_question_says_what_there_is_what_is_needed_and_what_else_can_be_said(html: str) -> None:
@@ -347,6 +348,93 @@ def test_a_declined_question_says_what_there_is_what_is_needed_and_what_else_can
     assert load("en")("report.refusal.title") in declined
     assert load("en")("report.instead.population.rates") in declined
     assert ">14</a>" in declined
+
+
+def _refused(*, decided: bool = True) -> Result:
+    """The tigers declined, with the lists and the rates that stand beside."""
+    result, (_, _, lists) = case().results[1], _ledger()
+    findings = () if decided else (Finding("nothing-shared", {"parties": "east, west"}, severity=Severity.WARNING),)
+    told = replace(_lists().at(lists), findings=findings)
+    rates = Answer((_rate("rate.east", 0.82, 0.4, 1.6), _rate("rate.west", 1.79, 1.2, 2.7)), findings=(UNLIKE,))
+    return replace(result, answers={**result.answers, "lists": told, "rates": rates.at(lists)}, sheet=JointSheet(told))
+
+
+def _rate(quantity: str, value: float, low: float, high: float) -> Estimate:
+    return _estimate(quantity, value, low, high, "per_100_station_days")
+
+
+UNLIKE = Finding("unlike-cameras", {"cameras": "east: paired; west: single"}, severity=Severity.WARNING)
+
+
+def _text(html: str) -> str:
+    return re.sub(r"[ \n]+", " ", "".join(text for text, _, _ in _Page(html).texts))
+
+
+def test_where_a_number_is_refused_the_least_and_the_rates_are_said_at_once() -> None:
+    text = _text(render(replace(case(), results=(_refused(),)), load("en")))
+    found, section = text[text.index("What we found") :].split("Question tigers")
+    for sentence in (
+        "no number of animals is estimated",
+        "Panthera tigris: at least 41 adults are known by their marks in Westfell and Eastfell, each counted once.",
+        "Westfell Park (invented): 1.8 (95\u202f% interval 1.2–2.7) independent detections per 100 station-days.",
+    ):
+        assert sentence in found
+    instead = section.split("At least needed")[1].split("Alone and together")[0]
+    assert load("en")("report.instead") in instead
+    assert "Detection rate: Westfell Park (invented)1.81.2–2.7" in instead
+    assert "Known together, each counted once41" in instead
+
+
+def test_rates_beside_a_number_that_was_given_are_data_and_not_text() -> None:
+    assessment = case()
+    given = assessment.results[0]
+    answers = {**given.answers, "rates": _refused().answers["rates"]}
+    beside = replace(assessment, results=(replace(given, answers=answers),))
+    html = render(beside, load("en"))
+    assert "per 100 station-days" not in html
+    assert UNLIKE not in beside.all_findings
+    assert set(answers_table(beside).filter(answer="rates")["quantity"]) == {"rate.east", "rate.west"}
+
+
+def test_a_population_over_sessions_is_said_to_be_their_mean() -> None:
+    assessment = case()
+    result = assessment.results[0]
+    question = replace(result.question, start=None, end=None, sessions=("2005", "2006"))
+    text = _text(render(replace(assessment, results=(replace(result, question=question),)), load("en")))
+    assert "about 57 adults (95\u202f% interval 46–71)" in text
+    assert "as the mean of 2 sessions" in text
+
+
+def test_before_a_decision_the_lists_are_not_said_to_share_nobody() -> None:
+    assessment, undecided = case(), _refused(decided=False)
+    sheet = assessment.results[0].sheet
+    assert sheet is not None
+    open_lists = replace(sheet, lists=undecided.answers["lists"])
+    html = render(replace(assessment, results=(replace(assessment.results[0], sheet=open_lists),)), load("en"))
+    assert "no decision between the catalogues has been recorded" in html
+
+
+def test_a_question_about_rates_names_no_life_stage() -> None:
+    naming, question = Naming(_programme(), load("en")), _question("boars", "leopard")
+    assert naming.about(question).startswith("Leopard, adults, 2026-02-01")
+    assert naming.about(replace(question, engine="population.rates")).startswith("Leopard, 2026-02-01")
+
+
+def test_dense_animals_are_told_per_hectare_and_stay_as_they_are_in_the_data() -> None:
+    assessment = case()
+    dense = Answer((_estimate("D", 9421.1, 7331.0, 12107.0, "per_100km2"),)).at(assessment.results[0].step)
+    birds = replace(assessment, results=(replace(assessment.results[0], answers={"answer": dense}, sheet=None),))
+    assert ">0.942</a>" in render(birds, load("en"))
+    assert "per hectare" in render(birds, load("en"))
+    assert answers_table(birds)["unit"].to_list() == ["per_100km2"]
+
+
+def test_each_party_has_its_own_part_of_the_lists_and_nobody_its_id() -> None:
+    table = list_table(_lists(), _programme())
+    assert [group.party for group in table.groups] == ["west", "east", ""]
+    assert [row.whole.quantity for row in table.groups[2].rows][:2] == ["shared", "minimum_number"]
+    html = render(replace(case(), findings=(UNLIKE,)), load("en"))
+    assert "Eastfell Park (invented): paired; Westfell Park (invented): single" in html
 
 
 def test_findings_alike_are_printed_a_few_times_and_counted(html: str) -> None:
@@ -358,6 +446,24 @@ def test_a_local_frame_is_drawn_on_a_grid_without_an_earth() -> None:
     html = render(case(local=True, simulated=False), load("en"))
     assert "° N" not in html
     assert re.search(r">\d+ m</text>", html)
+
+
+def test_effort_is_drawn_once_where_all_species_share_it() -> None:
+    both = pl.concat([_cells(), _cells().with_columns(species=pl.lit("tiger"), detections=pl.lit(1, pl.Int64))])
+    drawn = render(replace(case(), cells=both), load("en"))
+    assert drawn.count(">Effort (days") == 1
+    assert drawn.count(">Detections: ") == 2
+    unlike = both.with_columns(pl.when(species="tiger").then(pl.col("run_days") + 1).otherwise("run_days"))
+    assert render(replace(case(), cells=unlike), load("en")).count(">Effort (days") == 2
+
+
+def test_real_cells_are_shown_in_their_region_and_invented_ones_are_not() -> None:
+    overview = load("en")("report.map.overview")
+    assert overview in render(case(simulated=False), load("en"))
+    assert overview not in render(case(), load("en"))
+    assert overview not in render(case(simulated=False, local=True), load("en"))
+    away = _cells().with_columns(pl.col("x") - 100)
+    assert overview not in render(replace(case(simulated=False), cells=away), load("en"))
 
 
 def test_maps_of_simulated_data_show_no_real_boundary_and_real_ones_do() -> None:
@@ -445,10 +551,27 @@ def test_answers_hold_every_estimate_with_its_scope_and_id() -> None:
     assert set(table["kind"]) == {"estimated", LISTED}
 
 
-def test_no_position_of_an_animal_leaves(tmp_path: Path) -> None:
-    write_products(case(), tmp_path)
-    names = {f.name.split("-SIMULATED")[0] for f in (tmp_path / "tables").iterdir()}
-    assert names == {"leopards.answer.density", "leopards.answer.fit", "leopards.answer.tests"}
+@pytest.mark.parametrize(
+    ("assessment", "density"),
+    [(case(), True), (case(simulated=False, local=True), True), (case(simulated=False), False)],
+    ids=["simulated", "local frame", "real place"],
+)
+def test_no_position_leaves_that_tells_where_cameras_stand(
+    assessment: Assessment, density: bool, tmp_path: Path
+) -> None:
+    write_products(assessment, tmp_path)
+    names = {f.name.split("-SIMULATED")[0].removesuffix(".csv").removesuffix(".parquet") for f in _files(tmp_path)}
+    assert names == {"leopards.answer.fit", "leopards.answer.tests"} | ({DENSITY} if density else set())
+    tables = json.loads(report_data(assessment))["results"][0]["answers"]["answer"]["tables"]
+    assert ("sha256" in tables["density"]) == density
+    assert "sha256" not in tables["centres"]
+
+
+DENSITY = "leopards.answer.density"
+
+
+def _files(folder: Path) -> list[Path]:
+    return list((folder / "tables").iterdir())
 
 
 def test_a_cell_is_never_a_formula_and_a_number_stays_one() -> None:

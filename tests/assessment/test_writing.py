@@ -13,7 +13,7 @@ from sharedrange.assessment.deciding import read_decisions
 from sharedrange.assessment.programme import read_geometry, read_node, read_sides
 from sharedrange.assessment.writing import decisions, mask_spec, simulate_node, write_simulation
 from sharedrange.core.chance import stream
-from sharedrange.core.errors import ProgrammeError
+from sharedrange.core.errors import InputError, ProgrammeError
 from sharedrange.core.files import folder_hash
 from sharedrange.core.individuals import Verdict
 from sharedrange.core.places import Projection
@@ -132,7 +132,7 @@ def test_an_unknown_preset_is_named_with_those_that_are_known(tmp_path: Path) ->
 @pytest.mark.parametrize("step", ["write_manifest", "decisions", "_write_truth"])
 def test_what_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     monkeypatch.setattr(writing, step, failing())
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="disk full"):
         simulate_node(tmp_path / "node", preset="small", seed=1)
     assert list(tmp_path.iterdir()) == []
 

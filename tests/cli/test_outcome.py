@@ -79,7 +79,7 @@ def told(open_window: Callable[..., Any], text_of: Callable[..., str]) -> Callab
 def test_the_answer_comes_first_with_its_interval_and_its_way_back(told: Callable[..., str]) -> None:
     text = told(outcome(Result(QUESTION, "b2", {"answer": JOINT})), width=200)
     lines = [line.strip() for line in text.splitlines()]
-    answer = next(number for number, line in enumerate(lines) if "About 31 (" in line)
+    answer = next(number for number, line in enumerate(lines) if "Tiger: about 31 adults (" in line)
     assert "25–39" in lines[answer]
     assert lines[answer - 1].startswith("1. ")
     assert lines[answer + 1].endswith("b2/N")
@@ -112,6 +112,35 @@ def test_a_declined_question_says_why_and_what_can_be_said(told: Callable[..., s
     text = told(outcome(Result(QUESTION, "b2", {"answer": Answer(refusal=refusal)})))
     assert "cannot bear this question" in text
     assert "population.minimum" in text
+
+
+def test_where_a_number_is_refused_what_can_be_said_instead_is_said(told: Callable[..., str]) -> None:
+    refusal = Refusal("tigers", {"recaptures": 2}, {"recaptures": 5}, ("population.minimum",))
+    rates = Answer(
+        (Estimate("rate.north", 1.79, "per_100_station_days", 1.2, 2.7, step="c3"), count("effort.north", 9))
+    )
+    answers = {"answer": Answer(refusal=refusal), "lists": LISTS, "rates": rates}
+    text = told(outcome(Result(QUESTION, "b2", answers, JointSheet(LISTS))), width=200)
+    assert "Tiger: at least 33 adults are known by their marks in North Park and South Park" in text
+    assert "North Park: 1.8 (95\u202f% interval 1.2–2.7) independent detections per 100 station-days." in text
+    assert text.index("at least 5") < text.index("at least 33") < text.index("Lists: animals known")
+
+
+def test_dense_animals_are_told_per_hectare(told: Callable[..., str]) -> None:
+    birds = Answer((*JOINT.estimates, Estimate("D", 9421.1, "per_100km2", 7331.0, 12107.0, step="b2")))
+    text = told(outcome(Result(QUESTION, "b2", {"answer": birds})))
+    assert "0.942" in text
+    assert "per hectare" in text
+
+
+def test_numbers_of_other_species_are_counted(told: Callable[..., str]) -> None:
+    rates = [Estimate(f"rate.north{taxon}", 2.0, "per_100_station_days", 1.0, 3.0, step="b2") for taxon in TAXA]
+    text = told(outcome(Result(replace(QUESTION, engine="population.rates"), "b2", {"answer": Answer(tuple(rates))})))
+    assert "Numbers of other species in the report: 2." in text
+    assert "Lynx" not in text
+
+
+TAXA = ("", ".Lynx_lynx", ".Sus_scrofa")
 
 
 def test_a_fit_without_an_end_is_not_silent(told: Callable[..., str]) -> None:

@@ -14,9 +14,8 @@ def test_a_failed_folder_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> 
     target = tmp_path / "assessment"
     with folder_in_place(target) as place:
         (place / "report.html").write_text("old")
-    with pytest.raises(RuntimeError), folder_in_place(target) as place:
-        (place / "report.html").write_text("new")
-        raise RuntimeError
+    with pytest.raises(FileNotFoundError), folder_in_place(target) as place:
+        (place / "report.html").rename(place / "nowhere" / "report.html")
     assert (target / "report.html").read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["assessment"]
 
@@ -45,3 +44,24 @@ def test_a_folders_hash_sees_names_and_bytes_but_not_the_form_of_an_accent(tmp_p
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).write_text(content)
     assert folder_hash(tmp_path / "a") == folder_hash(tmp_path / "b") != folder_hash(tmp_path / "c")
+
+
+def test_a_folder_that_cannot_be_put_in_place_gives_the_old_one_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "assessment"
+    with folder_in_place(target) as place:
+        (place / "report.html").write_text("old")
+
+    rename = Path.rename
+
+    def refuse_new(old: Path, new: Path) -> Path:
+        if new == target and not old.name.endswith("-old"):
+            raise OSError("disk full")
+        return rename(old, new)
+
+    monkeypatch.setattr(Path, "rename", refuse_new)
+    with pytest.raises(OSError, match="disk full"), folder_in_place(target) as place:
+        (place / "report.html").write_text("new")
+    assert (target / "report.html").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["assessment"]

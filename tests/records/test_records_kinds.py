@@ -27,7 +27,8 @@ BODIES: list[Body] = [
     FocalPoint("north", "tigers", ""),
 ]
 words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
-individuals = st.builds(LocalIndividual, words, words, words)
+codes = words.filter(str.isprintable)
+individuals = st.builds(LocalIndividual, codes, codes, codes)
 
 
 def rules(kind: str, body: Mapping[str, Json]) -> list[str]:

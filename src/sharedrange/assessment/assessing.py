@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sharedrange.assessment import joint, landscape
-from sharedrange.assessment.cache import Cache, code_hash, versions
+from sharedrange.assessment.cache import Cache, package_hash, versions
 from sharedrange.assessment.material import Material, Surveys
 from sharedrange.assessment.node import OpenNode, open_node, writing
 from sharedrange.assessment.plan import ANSWER, LISTS, Planned, plan
@@ -17,8 +17,9 @@ from sharedrange.assessment.results import Assessment, Result
 from sharedrange.assessment.running import Tell, quiet, run
 from sharedrange.core.answer import Answer
 from sharedrange.core.canonical import digest
+from sharedrange.core.errors import InputError
 from sharedrange.core.files import folder_in_place, write_atomically
-from sharedrange.core.finding import Finding
+from sharedrange.core.finding import errors
 from sharedrange.core.ledger import Ledger, Step
 from sharedrange.core.words import load
 from sharedrange.population import scr
@@ -43,6 +44,8 @@ def assess(folder: Path | str, *, workers: int = 1, language: str = "en", progre
     """
     words = load(language)
     node = open_node(folder)
+    if errors(node.findings):  # a damaged chain of decisions would change numbers in silence
+        raise InputError(errors(node.findings))
     with writing(node.folder):
         assessment, fingerprint = _assessment(node, workers, progress)
         mark = node.work / "assessed"
@@ -77,7 +80,7 @@ def _assessment(node: OpenNode, workers: int, tell: Tell) -> tuple[Assessment, s
         findings=(*node.findings, *overview.findings, *lint(node.programme)),
         versions=versions(),
     )
-    return assessment, digest([[task.step.id for task in tasks], overview_step.id, code_hash(), versions()])
+    return assessment, digest([[task.step.id for task in tasks], overview_step.id, package_hash(), versions()])
 
 
 def _overview_step(node: OpenNode, ledger: Ledger) -> Step:
@@ -109,10 +112,4 @@ def _result(planned: Planned, answers: Mapping[str, Answer]) -> Result:
     if planned.question.engine == scr.ENGINE.name and LISTS in mine:
         alone = {name: answer for name, answer in mine.items() if name.startswith("alone.")}
         sheet = joint.joint_sheet(mine[LISTS], mine[ANSWER], alone, planned.parties)
-    return Result(planned.question, planned.tasks[ANSWER].step.id, mine, sheet)
-
-
-def findings_of(assessment: Assessment) -> tuple[Finding, ...]:
-    """Everything that is worth knowing: about the deliveries, the programme and every answer, each once."""
-    about_answers = [f for r in assessment.results for a in r.answers.values() for f in a.findings]
-    return tuple(dict.fromkeys([*assessment.findings, *about_answers]))
+    return Result(planned.question, planned.tasks[ANSWER].step.id, mine, sheet, planned.parties)

@@ -22,6 +22,7 @@ from sharedrange.core.canonical import digest
 from sharedrange.core.files import folder_in_place
 from sharedrange.core.finding import Finding, Severity, Where
 
+DAMAGED = (OSError, ValueError, LookupError, TypeError, pl.exceptions.PolarsError)
 COMPUTING = ("numpy", "scipy", "polars", "pyproj", "shapely")
 
 
@@ -31,14 +32,24 @@ def versions() -> dict[str, str]:
     return {"sharedrange": sharedrange.__version__, **{name: version(name) for name in COMPUTING}}
 
 
-@lru_cache(maxsize=1)
 def code_hash() -> str:
-    """Hash of this package's Python files."""
+    """Hash of this package's Python files: what an answer depends on."""
+    return _hash_of(".py")
+
+
+def package_hash() -> str:
+    """Hash of every file of this package, words and templates too: what a report depends on."""
+    return _hash_of("")
+
+
+@lru_cache(maxsize=2)
+def _hash_of(ending: str) -> str:
     root = Path(sharedrange.__file__).parent
     total = hashlib.sha256()
-    for file in sorted(root.rglob("*.py")):
-        total.update(file.relative_to(root).as_posix().encode())
-        total.update(file.read_bytes())
+    for file in sorted(root.rglob(f"*{ending}")):
+        if file.is_file() and file.suffix != ".pyc":
+            total.update(file.relative_to(root).as_posix().encode())
+            total.update(file.read_bytes())
     return total.hexdigest()
 
 
@@ -52,13 +63,14 @@ class Cache:
         return self.folder / digest([step, code_hash(), versions()])[:32]
 
     def get(self, step: str) -> Answer | None:
-        """The answer of `step`, or None if it was never computed by this code."""
+        """The answer of `step`, or None if it was never computed by this code, or is damaged."""
         place = self._place(step)
-        if not (place / "answer.json").is_file():
+        try:
+            facts = json.loads((place / "answer.json").read_text(encoding="utf-8"))
+            tables = {name: pl.read_parquet(place / f"{i}.parquet") for i, name in enumerate(facts["tables"])}
+            return _answer(facts, tables)
+        except DAMAGED:
             return None
-        facts = json.loads((place / "answer.json").read_text(encoding="utf-8"))
-        tables = {name: pl.read_parquet(place / f"{i}.parquet") for i, name in enumerate(facts["tables"])}
-        return _answer(facts, tables)
 
     def put(self, step: str, answer: Answer) -> None:
         """Keep the answer of `step`."""

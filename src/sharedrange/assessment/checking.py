@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sharedrange.assessment.material import Surveys
 from sharedrange.assessment.node import open_node
-from sharedrange.assessment.plan import plan
+from sharedrange.assessment.plan import ANSWER, Planned, plan
 from sharedrange.assessment.register import lint
 from sharedrange.core.errors import InputError, ProgrammeError
-from sharedrange.core.finding import Finding, Where
+from sharedrange.core.finding import Finding, Where, errors
 from sharedrange.exchange.doors import check_path
 
 
@@ -31,8 +32,9 @@ def _check_node(folder: Path) -> tuple[Finding, ...]:
         return error.findings
     surveys = Surveys(node)
     found = [*node.findings, *lint(node.programme)]
+    planned: tuple[Planned, ...] = ()
     try:
-        plan(node, surveys)
+        planned, _ = plan(node, surveys)
     except ProgrammeError as error:
         found += error.findings
     try:
@@ -40,4 +42,15 @@ def _check_node(folder: Path) -> tuple[Finding, ...]:
             found += surveys.findings(delivered)
     except InputError as error:
         found += error.findings
+    if not errors(found):
+        found += _unanswerable(planned)
     return tuple(dict.fromkeys(found))
+
+
+def _unanswerable(planned: Iterable[Planned]) -> Iterator[Finding]:
+    """What keeps a question from being asked at all; that data are too thin is an answer, and no finding here."""
+    for question in planned:
+        try:
+            question.tasks[ANSWER].prepare()
+        except (ProgrammeError, InputError) as error:
+            yield from error.findings

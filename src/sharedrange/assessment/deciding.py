@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sharedrange.assessment.material import Surveys
 from sharedrange.assessment.node import OpenNode, open_node, writing
 from sharedrange.core.errors import InputError
-from sharedrange.core.finding import Finding, Where
+from sharedrange.core.finding import Finding, Severity, Where
 from sharedrange.core.individuals import LocalIndividual, Verdict
+from sharedrange.population.encounters import local_individuals
 from sharedrange.records import Decision, Key, Keys, RecordSet, about, concordance, in_force, mint, open_store
 
 REQUIRED = ("party_a", "catalogue_a", "code_a", "party_b", "catalogue_b", "code_b", "taxon", "verdict")
@@ -61,7 +63,10 @@ def _rows(file: Path) -> tuple[list[tuple[int, dict[str, Any]]], list[Finding]]:
     found = [Finding("missing-column", {"column": n, "table": file.name}, Where(file.name, field=n)) for n in missing]
     if missing:
         return [], found
-    return [(reader.line_num, row) for row in reader], found
+    try:
+        return [(reader.line_num, row) for row in reader], found
+    except csv.Error:
+        return [], [Finding("broken-quotes", {}, Where(file=file.name, row=reader.line_num))]
 
 
 def _decision(row: dict[str, Any], where: Where) -> Decision:
@@ -108,6 +113,7 @@ def decide(
     node = open_node(folder)
     decisions = tuple(decisions)
     _refuse_strangers(node, decisions)
+    unknown = _unknown_animals(node, decisions)
     with writing(node.folder):
         store, key = open_store(node.folder / "records"), _key(node)
         new = [d for d in dict.fromkeys(decisions) if not _stands(node.records, d)]
@@ -118,7 +124,7 @@ def decide(
         if unnamed:
             store.append_all([mint(group, taxon, random_bytes) for taxon, group in unnamed], key, recorded_at)
         _, doubts = concordance(store.read(), taxa)
-    return Decided(len(new), len(decisions) - len(new), doubts)
+    return Decided(len(new), len(decisions) - len(new), (*unknown, *doubts))
 
 
 def _refuse_strangers(node: OpenNode, decisions: tuple[Decision, ...]) -> None:
@@ -128,8 +134,28 @@ def _refuse_strangers(node: OpenNode, decisions: tuple[Decision, ...]) -> None:
         for who in dict.fromkeys(who for d in decisions for who in (d.a, d.b))
         if who.party not in known
     ]
+    taxa = {name for species in node.programme.species for name in (species.taxon, *species.aliases)}
+    facts = [{"taxon": t, "known": ", ".join(sorted(taxa))} for t in dict.fromkeys(d.taxon for d in decisions)]
+    found += [Finding("decision-taxon", f) for f in facts if f["taxon"] not in taxa]
     if found:
         raise InputError(found)
+
+
+def _unknown_animals(node: OpenNode, decisions: tuple[Decision, ...]) -> tuple[Finding, ...]:
+    """A warning for each individual that no delivery here knows: a slip of the pen, or data still to come."""
+    surveys = Surveys(node)
+    try:
+        held = [survey for d in node.deliveries if (survey := surveys.of(d)) is not None]
+    except InputError:
+        return ()  # the deliveries are wrong; `check` says how
+    taxa = frozenset(d.taxon for d in decisions)
+    known = set(local_individuals(held, taxa))
+    named = dict.fromkeys(who for d in decisions for who in (d.a, d.b))
+    return tuple(
+        Finding("decision-unknown-animal", {"individual": str(who)}, severity=Severity.WARNING)
+        for who in named
+        if who not in known and any(d.party == who.party for d in node.deliveries)
+    )
 
 
 def _key(node: OpenNode) -> Key:

@@ -49,11 +49,12 @@ def estimate(
 
     Raises InputError or ProgrammeError with all findings. Thin data are refused in the answer.
     """
-    survey, findings = check_path(Path(path), **(delivery or {}))
-    if survey is None:
-        raise InputError(errors(findings))
+    content, findings = check_path(Path(path), **(delivery or {}))
+    if content is None or content.survey is None:
+        raise InputError(errors(findings) or [Finding("no-survey", {"path": Path(path).name})])
+    survey = content.survey
     asked = read_settings(scr.ScrSettings, {"density": "pooled", **(settings or {})})
-    taxa = frozenset({taxon or _only_taxon(survey)})
+    taxa = frozenset({_chosen_taxon(survey, taxon)})
     histories, about = _histories(survey, taxa)
     ground = Sides({AREA: shapely.box(-np.inf, -np.inf, np.inf, np.inf)})
     mask, about_mask = make_mask(histories, _projection(survey), ground, buffer_m=buffer_m, spacing_m=spacing_m)
@@ -76,9 +77,11 @@ def _projection(survey: Survey) -> Projection:
     return equal_area(float(place[0]), float(place[1]))
 
 
-def _only_taxon(survey: Survey) -> str:
-    """The species whose individuals are identified. Raises InputError if there is none, or more than one."""
+def _chosen_taxon(survey: Survey, taxon: str) -> str:
+    """`taxon`, or the only species whose individuals are identified. Raises InputError if there is no such one."""
     names = survey.observations.drop_nulls("individual")["taxon"].drop_nulls().unique().sort().to_list()
-    if len(names) != 1:
+    if taxon and taxon not in names:
+        raise InputError([Finding("taxon-not-recorded", {"taxon": taxon, "taxa": ", ".join(names) or "-"})])
+    if not taxon and len(names) != 1:
         raise InputError([Finding("taxon-not-told", {"n": len(names), "taxa": ", ".join(names)})])
-    return str(names[0])
+    return taxon or str(names[0])

@@ -17,7 +17,8 @@ LOCAL_CELL_M = 100.0  # a net grid without a place on Earth gives no position aw
 
 def health(node: OpenNode, surveys: Surveys) -> pl.DataFrame:
     """One row a delivery, with the columns of HEALTH."""
-    rows = [_health(d, surveys.of(d), len(surveys.findings(d))) for d in node.deliveries]
+    held = [(d, surveys.of(d)) for d in node.deliveries]
+    rows = [_health(d, survey, len(surveys.findings(d))) for d, survey in held if survey is not None]
     return pl.DataFrame(rows, schema=HEALTH, orient="row")
 
 
@@ -57,7 +58,7 @@ def cells(materials: list[Material]) -> pl.DataFrame:
 
 
 def _cells(material: Material) -> pl.DataFrame:
-    parts = [_survey_cells(material, s) for s in material.surveys.of_parties(material.parties)]
+    parts = [_survey_cells(material, s) for s in material.surveys_of(material.parties)]
     if not parts:
         return pl.DataFrame(schema=CELLS)
     keys = ["component", "species", "party", "x", "y", "cell_m"]

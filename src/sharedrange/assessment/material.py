@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,9 +15,10 @@ import shapely
 from sharedrange.assessment.node import Delivered, OpenNode
 from sharedrange.assessment.programme import Component, Programme, Question, Species, read_geometry, read_sides
 from sharedrange.assessment.programme.sides import file_inside
+from sharedrange.core.contents import Delivered as Content
 from sharedrange.core.errors import InputError, ProgrammeError
 from sharedrange.core.files import sha256_of
-from sharedrange.core.finding import Finding, Where, errors
+from sharedrange.core.finding import Finding, Severity, Where, errors
 from sharedrange.core.history import CaptureHistory
 from sharedrange.core.individuals import Concordance, Partition
 from sharedrange.core.places import Floats, Mask, Projection, Sides, equal_area
@@ -35,30 +38,33 @@ class Surveys:
         self._node = node
 
     @cached_property
-    def _read(self) -> dict[str, tuple[Survey, tuple[Finding, ...]]]:
-        read: dict[str, tuple[Survey, tuple[Finding, ...]]] = {}
+    def _read(self) -> dict[str, tuple[Content, tuple[Finding, ...]]]:
+        read: dict[str, tuple[Content, tuple[Finding, ...]]] = {}
         wrong: list[Finding] = []
         for delivered in self._node.deliveries:
-            survey, _, findings = read_delivered(delivered.path, delivered.party)
-            wrong += findings if survey is None else errors(findings)
-            if survey is not None:
-                read[delivered.source.id] = (survey, findings)
+            content, _, found = read_delivered(delivered.path, delivered.party)
+            findings = tuple(_in_node(delivered, finding) for finding in found)
+            wrong += findings if content is None else errors(findings)
+            if content is not None:
+                read[delivered.source.id] = (content, findings)
         if wrong:
             raise InputError(wrong)
         return read
 
-    def of(self, delivered: Delivered) -> Survey:
-        """The survey of one delivery. Raises InputError with the findings of all deliveries of the node."""
-        return self._read[delivered.source.id][0]
+    def of(self, delivered: Delivered) -> Survey | None:
+        """The survey of one delivery, if it holds one. Raises InputError with all findings of the node."""
+        return self._read[delivered.source.id][0].survey
 
     def findings(self, delivered: Delivered) -> tuple[Finding, ...]:
         """What is worth knowing about one delivery."""
         return self._read[delivered.source.id][1]
 
-    def of_parties(self, parties: Iterable[str]) -> tuple[Survey, ...]:
-        """The surveys that these parties delivered."""
-        wanted = set(parties)
-        return tuple(self.of(d) for d in self._node.deliveries if d.party in wanted)
+
+def _in_node(delivered: Delivered, finding: Finding) -> Finding:
+    """A finding about a delivery, with its file told as the node knows it."""
+    place = delivered.source.path
+    file = f"{place}/{finding.where.file}" if finding.where.file else place
+    return replace(finding, where=replace(finding.where, file=file))
 
 
 def species_of(programme: Programme, key: str) -> Species:
@@ -95,11 +101,34 @@ class Material:
         return frozenset({self.species.taxon, *self.species.aliases})
 
     @cached_property
+    def members(self) -> tuple[str, ...]:
+        """Parties of the component, in the programme's order."""
+        return self.component.parties or tuple(p.id for p in self.node.programme.parties)
+
+    @cached_property
+    def deliveries(self) -> tuple[Delivered, ...]:
+        """The deliveries that the question is answered from."""
+        asked = self.question.datasets
+        return tuple(d for d in self.node.deliveries if d.party in self.members and (not asked or d.dataset in asked))
+
+    @cached_property
     def parties(self) -> tuple[str, ...]:
         """Parties of the component that delivered something, in the programme's order."""
-        members = self.component.parties or tuple(p.id for p in self.node.programme.parties)
-        delivered = {d.party for d in self.node.deliveries}
-        return tuple(p for p in members if p in delivered)
+        delivered = {d.party for d in self.deliveries}
+        return tuple(p for p in self.members if p in delivered)
+
+    @cached_property
+    def about_parties(self) -> tuple[Finding, ...]:
+        """A warning for each party of the component without data: nothing is said about its side."""
+        absent = [p for p in self.component.parties if p not in self.parties]
+        facts = [{"party": p, "component": self.component.id} for p in absent if p in self.component.sides]
+        return tuple(Finding("party-without-data", f, severity=Severity.WARNING) for f in facts)
+
+    def surveys_of(self, parties: Iterable[str]) -> tuple[Survey, ...]:
+        """The surveys that these parties delivered."""
+        wanted = set(parties)
+        surveys = (self.surveys.of(d) for d in self.deliveries if d.party in wanted)
+        return tuple(survey for survey in surveys if survey is not None)
 
     @cached_property
     def sides(self) -> Sides:
@@ -111,7 +140,7 @@ class Material:
         """The projection in which the component is computed."""
         if self.component.projection != "auto":
             return Projection(self.component.projection)
-        surveys = self.surveys.of_parties(self.parties)
+        surveys = self.surveys_of(self.parties)
         local = {s.frame for s in surveys if s.frame.startswith("local:")}
         if local:
             return Projection(min(local))
@@ -130,12 +159,12 @@ class Material:
     @cached_property
     def window(self) -> Window:
         """The closure window common to all parties. Raises NotEnoughData if they share no time."""
-        return common_window(self.surveys.of_parties(self.parties), self.asked_window, self.question.id)
+        return common_window(self.surveys_of(self.parties), self.asked_window, self.question.id)
 
     @cached_property
     def about_window(self) -> tuple[Finding, ...]:
         """What the closure window cost: how it differs from the one asked."""
-        return about_window(self.surveys.of_parties(self.parties), self.asked_window, self.window)
+        return about_window(self.surveys_of(self.parties), self.asked_window, self.window)
 
     def decisions(self, parties: frozenset[str]) -> Concordance:
         """The decisions in force about this species among the catalogues of `parties`."""
@@ -143,29 +172,30 @@ class Material:
 
     def partition(self, parties: frozenset[str]) -> Partition:
         """Who is who, for somebody who sees only `parties`."""
-        individuals = local_individuals(self.surveys.of_parties(parties), self.taxa)
+        individuals = local_individuals(self.surveys_of(parties), self.taxa)
         return self.decisions(parties).partition(individuals)
 
     def encounters(self, parties: frozenset[str]) -> pl.DataFrame:
         """Encounters of what `parties` saw in the closure window."""
-        surveys = self.surveys.of_parties(parties)
+        surveys = self.surveys_of(parties)
         return encounters(surveys, self.partition(parties), self.window, self.taxa)
 
     def flanks(self, parties: frozenset[str]) -> pl.DataFrame:
         """Which flanks each of `parties` knows of each animal, from all its data."""
-        return known_flanks(self.surveys.of_parties(parties), self.partition(parties), self.taxa)
+        return known_flanks(self.surveys_of(parties), self.partition(parties), self.taxa)
 
     def histories(self, parties: frozenset[str]) -> tuple[tuple[CaptureHistory, ...], tuple[Finding, ...]]:
         """Capture histories of what `parties` saw. Raises InputError for animals caught where nobody watched."""
         histories, findings = capture_histories(
-            self.surveys.of_parties(parties),
+            self.surveys_of(parties),
             self.partition(parties),
             self.window,
             self.taxa,
             self.question.life_stages,
             self.projection,
+            count_unknown_stage=self.question.count_unknown_stage,
         )
-        return histories, (*self.about_window, *findings)
+        return histories, (*self.about_parties, *self.about_window, *findings)
 
     def mask(self, histories: tuple[CaptureHistory, ...], clipped_to: str = "") -> tuple[Mask, tuple[Finding, ...]]:
         """The habitat mask around the detectors of `histories`, on the side of `clipped_to` only if given."""
@@ -173,7 +203,7 @@ class Material:
         mask, findings = make_mask(
             histories,
             self.projection,
-            self.sides if self.sides.polygons else self._own_ground(),
+            self._ground(),
             buffer_m=spec.buffer_m,
             spacing_m=spec.spacing_m,
             polygon=read_geometry(spec.polygon, folder) if spec.polygon else None,
@@ -181,20 +211,41 @@ class Material:
         )
         return (clip_to_side(mask, clipped_to) if clipped_to else mask), findings
 
-    def _own_ground(self) -> Sides:
-        """Without sides all ground is that of the one party. Raises ProgrammeError if there are several."""
-        if len(self.parties) > 1:
-            raise ProgrammeError([Finding("sides-missing", {"component": self.component.id}, Where("programme.toml"))])
-        return Sides({self.parties[0]: shapely.box(-np.inf, -np.inf, np.inf, np.inf)})
+    def _ground(self) -> Sides:
+        """Whose each place is. Without sides all ground is that of the one party.
+
+        Raises ProgrammeError if a party that delivered has no side, and is not alone without any.
+        """
+        if len(self.parties) == 1 and not self.sides.polygons:
+            return Sides({self.parties[0]: shapely.box(-np.inf, -np.inf, np.inf, np.inf)})
+        without = [party for party in self.parties if party not in self.sides.polygons]
+        if without:
+            facts = {"component": self.component.id, "parties": ", ".join(without)}
+            raise ProgrammeError(
+                [Finding("sides-missing", facts, Where("programme.toml", "components", field="sides"))]
+            )
+        return self.sides
 
     def _points(self, name: str) -> tuple[Floats, Floats]:
-        """Points of a mask file with the columns x and y, in the kept frame."""
+        """Points of a mask file with the columns x and y, in the kept frame.
+
+        Raises InputError with every line that holds no two numbers.
+        """
         file = file_inside(name, self.node.folder, Where("programme.toml", f"questions.{self.question.id}.mask"))
-        table = pl.read_csv(file)
-        missing = sorted({"x", "y"} - set(table.columns))
+        points, wrong = [], []
+        lines = csv.DictReader(io.StringIO(file.read_bytes().decode("utf-8-sig", errors="replace")))
+        missing = sorted({"x", "y"} - set(lines.fieldnames or ()))
         if missing:
             raise InputError([Finding("missing-column", {"column": c, "table": name}, Where(name)) for c in missing])
-        return table["x"].cast(pl.Float64).to_numpy(), table["y"].cast(pl.Float64).to_numpy()
+        for line in lines:
+            try:
+                points.append((float(line["x"]), float(line["y"])))
+            except (TypeError, ValueError):
+                wrong.append(Finding("mask-point", {}, Where(name, row=lines.line_num)))
+        if wrong:
+            raise InputError(wrong)
+        x, y = np.array(points, dtype=float).reshape(-1, 2).T
+        return x, y
 
     def mask_files(self) -> dict[str, str]:
         """Hashes of the files that the mask is made from."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sharedrange.assessment.programme import Programme, read_node
@@ -14,6 +14,7 @@ from sharedrange.core.files import folder_hash
 from sharedrange.core.finding import Finding, Severity, Where, errors
 from sharedrange.core.ledger import Source
 from sharedrange.exchange.manifest import verify_manifest
+from sharedrange.exchange.opening import open_path, shown
 from sharedrange.records import RecordSet, open_store
 
 OWN = "own"
@@ -62,14 +63,15 @@ def open_node(folder: Path | str) -> OpenNode:
     """Open the node in `folder`.
 
     Raises ProgrammeError if node.toml or programme.toml is wrong, InputError if a package is not what its
-    manifest says or a delivery lies outside the node; each with every finding at once.
+    manifest says, or a delivery lies outside the node or cannot be opened; each with every finding at once.
     """
     folder = Path(folder)
     node = read_node(folder)
-    places, findings = _delivery_places(folder, node.party, {p.id for p in node.programme.parties})
-    if errors(findings):
-        raise InputError(findings)
-    deliveries = tuple(_delivered(folder, place, party) for place, party in places)
+    with told(folder):
+        places, findings = _delivery_places(folder, node.party, {p.id for p in node.programme.parties})
+        if errors(findings):
+            raise InputError(findings)
+        deliveries = tuple(_delivered(folder, place, party) for place, party in places)
     records = open_store(folder / "records").read()
     return OpenNode(folder, node.party, node.keys, node.programme, deliveries, records, (*findings, *records.findings))
 
@@ -77,16 +79,14 @@ def open_node(folder: Path | str) -> OpenNode:
 def _delivery_places(folder: Path, own: str, parties: set[str]) -> tuple[list[tuple[Path, str]], list[Finding]]:
     """Folders with a delivery, with the party that delivered each, and what is wrong with how they lie."""
     places = [(place, own) for place in _folders(folder / OWN)]
-    findings: list[Finding] = []
+    findings = [*_loose_files(folder, folder / OWN), *_loose_files(folder, folder / RECEIVED)]
     for sender in _folders(folder / RECEIVED):
         if sender.name not in parties:
             findings.append(Finding("received-from-stranger", {"party": sender.name}, Where(file=RECEIVED)))
+        findings += _loose_files(folder, sender)
         places += [(place, sender.name) for place in _folders(sender)]
     for place, _ in places:
         findings += _wrong_place(folder, place)
-    for place, _ in places:
-        if place.is_relative_to(folder / RECEIVED):
-            findings += verify_manifest(place)
     return places, findings
 
 
@@ -97,14 +97,32 @@ def _folders(parent: Path) -> list[Path]:
     return sorted(p for p in parent.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
+def _loose_files(folder: Path, parent: Path) -> list[Finding]:
+    """A warning for each file beside the folders of deliveries: a delivery is a folder, so nobody reads it."""
+    if not parent.is_dir():
+        return []
+    loose = sorted(p.name for p in parent.iterdir() if not p.is_dir() and not p.name.startswith("."))
+    place = parent.relative_to(folder).as_posix()
+    return [
+        Finding("loose-file", {"path": shown(f"{place}/{name}"), "place": place}, Where(place), Severity.WARNING)
+        for name in loose
+    ]
+
+
 def _wrong_place(folder: Path, place: Path) -> list[Finding]:
-    where = Where(file=place.relative_to(folder).as_posix())
-    outside = [p for p in (place, *place.rglob("*")) if not p.resolve().is_relative_to(folder.resolve())]
-    if outside:
-        return [Finding("path-escapes", {"path": outside[0].relative_to(folder).as_posix()}, where)]
-    if not any(place.iterdir()):
-        return [Finding("empty-folder", {"path": where.file or ""}, where)]
-    return []
+    """What makes a delivery unsafe to open, or other than its manifest says; found before any table is read."""
+    name = place.relative_to(folder).as_posix()
+    if not place.resolve().is_relative_to(folder.resolve()):
+        return [Finding("path-escapes", {"path": shown(name)}, Where(file=shown(name)))]
+    _, found = open_path(place)
+    if not found and name.startswith(RECEIVED):
+        found = list(verify_manifest(place))
+    return [replace(f, where=replace(f.where, file=_in_node(name, place, f.where.file))) for f in found]
+
+
+def _in_node(name: str, place: Path, file: str | None) -> str:
+    """The place in the node that a finding about a delivery points to; the delivery itself goes by its name."""
+    return shown(name if file in (None, place.name) else f"{name}/{file}")
 
 
 def _delivered(folder: Path, place: Path, party: str) -> Delivered:
@@ -114,12 +132,24 @@ def _delivered(folder: Path, place: Path, party: str) -> Delivered:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Hold the node's one writer lock. Raises InputError if someone else is writing."""
+    """Hold the node's one writer lock. Raises InputError if someone else is writing, or the disk is full."""
     lock = folder / "work" / ".lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError([Finding("node-busy", {"node": folder.name}, severity=Severity.ERROR)]) from None
+    with told(folder):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with lock.open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError([Finding("node-busy", {"node": folder.name}, severity=Severity.ERROR)]) from None
+            yield
+
+
+@contextmanager
+def told(folder: Path) -> Iterator[None]:
+    """What the system says against reading or writing in `folder` becomes a finding of an InputError."""
+    try:
         yield
+    except OSError as error:
+        name = Path(error.filename).name if isinstance(error.filename, str) else folder.resolve().name
+        facts = {"path": shown(name), "problem": error.strerror or str(error)}
+        raise InputError([Finding("system-refused", facts, Where(file=shown(folder.name)))]) from error

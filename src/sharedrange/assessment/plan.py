@@ -111,7 +111,11 @@ class _Planner:
 
     def _lists(self) -> Task:
         asked = self.question.engine == minimum.ENGINE.name
-        settings = self.settings if asked else minimum.MinimumSettings(life_stages=self.question.life_stages)
+        settings = (
+            self.settings
+            if asked
+            else minimum.MinimumSettings(self.question.life_stages, self.question.count_unknown_stage)
+        )
         return self._task(LISTS, minimum.ENGINE.name, settings, self.everyone, self._encounters)
 
     def _alone(self, party: str) -> dict[str, Task]:
@@ -158,7 +162,7 @@ class _Planner:
 
     def _rate_inputs(self) -> Prepared:
         material = self.material
-        surveys = material.surveys.of_parties(self.everyone)
+        surveys = material.surveys_of(self.everyone)
         taxa = {material.species.taxon: material.taxa}
         # Rates of two parties are never compared, so each keeps its own time: no common window is needed.
         window = material.asked_window if material.asked_window.labels else None
@@ -202,11 +206,9 @@ class _Planner:
 
     def _taken(self) -> tuple[str, ...]:
         """The steps that took in the deliveries of every party: the closure window is common to all."""
-        node = self.material.node
         return tuple(
             self._step("exchange.take", 1, {"party": d.party, "dataset": d.dataset}, (d.source.id,))
-            for d in node.deliveries
-            if d.party in self.everyone
+            for d in self.material.deliveries
         )
 
     def _scope_value(self) -> dict[str, Json]:
@@ -218,8 +220,9 @@ class _Planner:
             "projection": material.component.projection,
             "occasion_timezone": material.component.occasion_timezone,
             "sides": polygons,
-            "period": [str(question.start), str(question.end), *question.sessions],
+            "period": [str(day) for day in (question.start, question.end) if day] + list(question.sessions),
             "life_stages": list(question.life_stages),
+            "count_unknown_stage": question.count_unknown_stage,
             "mask": _as_json(asdict(question.mask)) | material.mask_files(),
         }
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from sharedrange.assessment.programme import Programme, Question
 from sharedrange.core.answer import Answer, Estimate
-from sharedrange.core.finding import Finding
+from sharedrange.core.finding import Finding, Severity
 from sharedrange.core.ledger import Ledger
 
 
@@ -60,17 +60,27 @@ class JointSheet:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One question answered. `answers` by name: the main one is ``answer``; the others stand behind the sheet."""
+    """One question answered. `answers` by name: the main one is ``answer``; the others stand behind the sheet.
+
+    `parties`: whose data it is answered from; for whom else nothing is said.
+    """
 
     question: Question
     step: str
     answers: Mapping[str, Answer]
     sheet: JointSheet | None = None
+    parties: tuple[str, ...] = ()
 
     @property
     def answer(self) -> Answer:
         """The main answer."""
         return self.answers["answer"]
+
+    @property
+    def told(self) -> Mapping[str, Answer]:
+        """The answers that a reader is told about: detection rates beside a number that was given are not."""
+        in_reserve = "rates" if self.answer.refusal is None else ""
+        return {name: answer for name, answer in self.answers.items() if name != in_reserve}
 
 
 HEALTH = pl.Schema(
@@ -119,6 +129,15 @@ class Assessment:
     cells: pl.DataFrame
     findings: tuple[Finding, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all_findings(self) -> tuple[Finding, ...]:
+        """What is worth knowing about deliveries, programme and answers, each once, the heaviest first."""
+        answers = [answer for result in self.results for answer in result.told.values()]
+        about = [finding for answer in answers for finding in answer.findings]
+        refused = [finding for answer in answers if answer.refusal for finding in answer.refusal.findings]
+        weight = list(Severity).index
+        return tuple(sorted(dict.fromkeys([*self.findings, *about, *refused]), key=lambda f: weight(f.severity)))
 
     def estimate(self, number_id: str) -> Estimate:
         """The estimate with the id ``<step>/<quantity>``. Raises KeyError if there is none."""

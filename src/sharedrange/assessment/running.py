@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.synchronize import Event
@@ -17,7 +18,7 @@ from sharedrange.assessment.checkpoint import Checkpoint
 from sharedrange.assessment.engines import ENGINES
 from sharedrange.core.answer import Answer, Refusal
 from sharedrange.core.chance import stream
-from sharedrange.core.errors import Cancelled, DidNotConverge, NotEnoughData
+from sharedrange.core.errors import Cancelled, DidNotConverge, InputError, NotEnoughData
 from sharedrange.core.finding import Finding
 from sharedrange.core.ledger import Step
 from sharedrange.core.progress import Progress
@@ -100,7 +101,11 @@ def _in_processes(tasks: Sequence[Task], checkpoints: Path, workers: int, tell: 
         for task in tasks:
             jobs[pool.submit(_compute_quietly, _Call(task, task.prepare(), checkpoints))] = task
         for done, job in enumerate(as_completed(jobs), start=1):
-            yield jobs[job], job.result()
+            try:
+                answer = job.result()
+            except BrokenProcessPool:
+                raise InputError([Finding("worker-lost", {"workers": workers})]) from None
+            yield jobs[job], answer
             tell(jobs[job].name, done / len(tasks))
 
 

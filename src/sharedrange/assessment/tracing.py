@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from sharedrange.assessment.cache import DAMAGED
 from sharedrange.assessment.programme import read_node
 from sharedrange.assessment.report.products import file_name
 from sharedrange.core.answer import Estimate, Scope
@@ -28,16 +29,18 @@ class Trace:
 def trace(folder: Path | str, number_id: str) -> Trace:
     """The way back of the number ``<step>/<quantity>`` in the assessment of the node in `folder`.
 
-    Raises ProgrammeError if the node cannot be read, InputError if it was never assessed or has no such number.
+    Raises ProgrammeError if the node cannot be read, InputError if it was never assessed, or what was written then
+    is damaged, or there is no such number.
     """
     programme = read_node(Path(folder)).programme
     place = Path(folder) / "assessment"
     answers = place / file_name("answers", "parquet", programme)
     ledger_file = place / file_name("ledger", "json", programme)
-    if not (answers.is_file() and ledger_file.is_file()):
-        raise InputError([Finding("not-assessed", {"node": Path(folder).resolve().name})])
-    table = pl.read_parquet(answers)
-    ledger = Ledger.from_json(json.loads(ledger_file.read_text(encoding="utf-8")))
+    try:
+        table = pl.read_parquet(answers)
+        ledger = Ledger.from_json(json.loads(ledger_file.read_text(encoding="utf-8")))
+    except DAMAGED:
+        raise InputError([Finding("not-assessed", {"node": Path(folder).resolve().name})]) from None
     rows = table.filter(pl.col("id") == number_id)
     if rows.is_empty():
         raise InputError([_no_such_number(table, number_id)])

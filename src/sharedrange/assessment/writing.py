@@ -13,6 +13,7 @@ import polars as pl
 from shapely import to_geojson
 from shapely.geometry.base import BaseGeometry
 
+from sharedrange.assessment.node import told
 from sharedrange.assessment.programme import MaskSpec
 from sharedrange.core.chance import stream
 from sharedrange.core.errors import ProgrammeError
@@ -72,12 +73,12 @@ def write_simulation(simulation: Simulation, design: Design, folder: Path, *, se
 
     `received/` holds a Camtrap DP package a party, `decisions.csv` what careful people would decide,
     `truth/` what nobody can know. Every file with simulated data has SIMULATED in its name.
-    Raises ProgrammeError if the folder exists and is not empty.
+    Raises ProgrammeError if the folder exists and is not empty, InputError if the disk does not take it.
     """
     folder = Path(folder).absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ProgrammeError([Finding("node-folder-not-empty", {"folder": folder.name}, Where(file=folder.name))])
-    with folder_in_place(folder) as new:
+    with told(folder), folder_in_place(folder) as new:
         _write_texts(design, new, seed)
         _write_areas(design, new / "sides")
         _write_deliveries(simulation, design, new / "received")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -162,6 +163,53 @@ def estimate(
     return 0 if answer.refusal is None else 1
 
 
+def take(
+    ctx: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
+    *,
+    node: Annotated[Path | None, typer.Option("--node", metavar="NODE")] = None,
+    dataset: Annotated[str, typer.Option("--dataset", metavar="NAME")] = "",
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE")] = None,
+    like: Annotated[str, typer.Option("--like", metavar="DATASET")] = "",
+    in_place: Annotated[bool, typer.Option("--in-place")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet")] = False,
+) -> int:
+    """Take a delivery into the node, asking what the files do not tell."""
+    from sharedrange.assessment.taking import taking  # noqa: PLC0415
+    from sharedrange.cli.progress import progress  # noqa: PLC0415
+    from sharedrange.cli.taking import Line, nested, understand  # noqa: PLC0415
+
+    face: Face = ctx.obj
+    told = nested(read_assignments(ctx, settings or []))
+    place = node or Path()
+    line = Line(tuple(files), place, dataset, tuple(settings or ()), in_place=in_place)
+    with ExitStack() as stack:
+        with progress(face, quiet=quiet) as tell:
+            arriving = taking(
+                place, files, dataset=dataset, like=like, in_place=in_place, progress=lambda share: tell("copy", share)
+            )
+            work = stack.enter_context(arriving)
+        if not understand(face, work, told, line):
+            return 1
+        with progress(face, quiet=quiet) as tell:
+            kept = work.keep(lambda share: tell("hash", share))
+    face.say("cli.take.done", folder=shown(kept.folder), step=kept.step.id)
+    face.show(f"sharedrange check {shown(place)}", indent=2, style="cyan")
+    return 0
+
+
+def forms(ctx: typer.Context, folder: Folder) -> None:
+    """The joint field forms, as workbooks for phones."""
+    from sharedrange.exchange.forms import write_forms  # noqa: PLC0415
+
+    face: Face = ctx.obj
+    paths = write_forms(folder)
+    face.say("cli.forms.done", folder=shown(folder))
+    for path in paths:
+        face.show(path.name, indent=2)
+    face.say("cli.forms.next")
+
+
 def read_assignments(ctx: typer.Context | None, given: list[str]) -> dict[str, Any]:
     """``name=value`` texts as settings; a value that is not TOML is a text, so that nobody needs quotes for a word.
 
@@ -182,4 +230,4 @@ def read_assignments(ctx: typer.Context | None, given: list[str]) -> dict[str, A
     return values
 
 
-ALL = (check, assess, trace, init, simulate, decide, estimate)
+ALL = (check, take, assess, trace, init, simulate, decide, estimate, forms)

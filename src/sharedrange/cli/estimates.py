@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from sharedrange.assessment.report.naming import Naming
-from sharedrange.assessment.report.numbers import shown
+from sharedrange.assessment.report.numbers import readable, shown
 from sharedrange.cli.face import grid
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def headline(answer: Answer) -> Estimate | None:
 
 def estimates_table(naming: Naming, estimates: Iterable[Estimate]) -> Table:
     """Estimates below each other: what, how much, between which bounds."""
-    return lines_table(Line.of(naming, estimate) for estimate in estimates)
+    return lines_table(Line.of(naming, estimate) for estimate in readable(estimates))
 
 
 def lines_table(lines: Iterable[Line]) -> Table:

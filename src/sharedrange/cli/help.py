@@ -24,6 +24,10 @@ COLUMN = 30  # help texts start here at the latest, as in most manuals
 INDENT = (0, 0, 0, 2)
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "check": ("sharedrange check examples/two-parks", "sharedrange check own/cameras-2024 --json > findings.json"),
+    "take": (
+        "sharedrange take season/captures.csv season/traps.csv --node my-node --dataset nets-2024",
+        "sharedrange take /media/card/photos --node my-node --in-place --set timezone=Asia/Vladivostok",
+    ),
     "assess": ("sharedrange assess examples/two-parks", "sharedrange assess my-node --workers 4"),
     "trace": ("sharedrange trace examples/two-parks 3f9ac01b22d4e871/N", "sharedrange trace 3f9ac01b22d4e871/N"),
     "init": ('sharedrange init my-node --party north-park --title "Big cats of the border"',),
@@ -33,6 +37,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "sharedrange estimate own/cameras-2024 --buffer-m 20000",
         "sharedrange estimate examples/two-halves/own/nets --set detection_function=HN",
     ),
+    "forms": ("sharedrange forms field-forms",),
 }
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from sharedrange.assessment.programme import read_programme
 from sharedrange.assessment.report.naming import Naming
+from sharedrange.assessment.report.numbers import readable
 from sharedrange.cli.estimates import Line, scope_text
 from sharedrange.core.ledger import Step
 
@@ -28,7 +29,7 @@ LONGEST_VALUE = 200  # letters of a setting; polygons and lists of decisions run
 def show_trace(face: Face, trace: Trace, folder: Path) -> None:
     """The number, then every step and source behind it, each once."""
     naming = Naming(read_programme(folder), face.words)
-    face.show(f"{naming.quantity(trace.estimate)}: {Line.of(naming, trace.estimate)}", style="bold")
+    face.show(f"{naming.quantity(trace.estimate)}: {Line.of(naming, *readable([trace.estimate]))}", style="bold")
     face.show(scope_text(face.words, trace.estimate))
     face.gap()
     for depth, identity, thing in trace.lines:

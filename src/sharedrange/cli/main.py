@@ -20,7 +20,8 @@ from sharedrange.core.words import DEFAULT, languages, load
 
 PROGRAM = "sharedrange"
 LANGUAGE_OPTION, LANGUAGE_VARIABLE = "--language", "SHAREDRANGE_LANGUAGE"
-WRONG, MISUSED, STOPPED = 1, 2, 130  # exit codes: of the data, of the line, of Ctrl-C (128 + SIGINT, as shells do)
+WRONG, MISUSED = 1, 2  # exit codes: of the data, of the line
+STOPPED, UNHEARD = 130, 141  # of Ctrl-C, of a reader that went away (128 + SIGINT, 128 + SIGPIPE, as shells do)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -40,12 +41,15 @@ def attempt(face: Face, arguments: list[str]) -> int:
     program = typer.main.get_command(build())
     try:
         with program.make_context(PROGRAM, arguments, obj=face) as context:
-            return int(program.invoke(context) or 0)
+            return _said(face, program.invoke(context))
     except typer.Exit as leave:
         return leave.exit_code
     except (KeyboardInterrupt, EOFError, Cancelled):
         aside.say("cli.stopped")
         return STOPPED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that nothing complains on leaving
+        return UNHEARD
     except SharedRangeError as error:
         show_failure(aside, error)
         return WRONG
@@ -55,6 +59,12 @@ def attempt(face: Face, arguments: list[str]) -> int:
     except Exception:
         aside.say("cli.defect")
         raise
+
+
+def _said(face: Face, code: int | None) -> int:
+    """The exit code, once all that was printed is out: where nobody listens any more, that fails here."""
+    face.out.file.flush()
+    return int(code or 0)
 
 
 def to_stderr(face: Face) -> Face:

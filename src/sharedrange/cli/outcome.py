@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sharedrange.assessment.assessing import findings_of
+from sharedrange.assessment.report.figures import estimates_title, lists_title
 from sharedrange.assessment.report.naming import Naming
 from sharedrange.assessment.report.numbers import ABSENT
 from sharedrange.assessment.report.numbers import shown as digits
-from sharedrange.assessment.report.tables import excess, interval_ratio
+from sharedrange.assessment.report.sentences import opening_message, opens
+from sharedrange.assessment.report.tables import by_party, excess, instead, interval_ratio, list_table
 from sharedrange.assessment.results import Convention
 from sharedrange.cli.estimates import Line, estimates_table, headline, lines_table
 from sharedrange.cli.face import shown
@@ -36,7 +37,7 @@ def show_outcome(face: Face, outcome: Outcome, folder: Path) -> None:
     _show_title(face, naming, assessment)
     for number, result in enumerate(assessment.results, start=1):
         _show_result(face, naming, number, result)
-    _show_warnings(face, findings_of(assessment))
+    _show_warnings(face, assessment.all_findings)
     _show_places(face, outcome, folder)
 
 
@@ -49,47 +50,60 @@ def _show_title(face: Face, naming: Naming, assessment: Assessment) -> None:
 
 
 def _show_result(face: Face, naming: Naming, number: int, result: Result) -> None:
-    face.show(f"{number}. {question_text(naming, result)}", style="bold")
+    face.show(f"{number}. {naming.about(result.question)}", style="bold")
     answer, first = result.answer, headline(result.answer)
     if answer.refusal is not None:
-        show_refusal(face, answer.refusal, indent=INDENT)
+        said = [sentence(naming, result, e) for e in by_party(instead(result), naming.programme) if opens(e)]
+        show_refusal(face, answer.refusal, indent=INDENT, instead=said)
     elif first is None:
         face.say("cli.outcome.no-answer", indent=INDENT, style="yellow")
     else:
-        face.show(headline_text(naming, result, first), style="bold green", indent=INDENT)
+        face.show(sentence(naming, result, first), style="bold green", indent=INDENT)
         face.say("cli.outcome.number", indent=INDENT, style="dim", id=first.id)
     if result.sheet is not None:
         _show_sheet(face, naming, result.sheet)
-    elif others := [e for e in answer.estimates if e is not first]:
-        face.print_indented(estimates_table(naming, others), 2 * INDENT)
+    else:
+        _show_others(face, naming, [e for e in answer.estimates if e is not first])
     face.gap()
 
 
-def question_text(naming: Naming, result: Result) -> str:
-    """Species, animals and period of a question, as the report's heading has them."""
-    question = result.question
-    species, animals, period = naming.species(question.species), naming.animals(question), naming.period(question)
-    return naming.words("report.question.about", species=species, animals=animals, period=period)
+def _show_others(face: Face, naming: Naming, others: list[Estimate]) -> None:
+    """What stands beside the answer; numbers of other species are only counted."""
+    told = [e for e in by_party(others, naming.programme) if e.quantity.count(".") <= 1]
+    if told:
+        face.print_indented(estimates_table(naming, told), 2 * INDENT)
+    if len(told) < len(others):
+        face.say("cli.outcome.others", indent=2 * INDENT, style="dim", number=len(others) - len(told))
 
 
-def headline_text(naming: Naming, result: Result, first: Estimate) -> str:
-    """The answer in the report's sentence where it has one for the quantity, else name and number."""
-    sentence, line = f"report.found.{first.quantity}", Line.of(naming, first)
-    if sentence not in naming.words:
-        return f"{line.name}: {line}"
-    animals, place = naming.animals(result.question), naming.places(result.question)
-    return naming.words(sentence, number=line.bare, animals=animals, place=place)
+def sentence(naming: Naming, result: Result, first: Estimate) -> str:
+    """A number in the report's sentence."""
+    question, line, parts = result.question, Line.of(naming, first), digits(first, naming.words)
+    return naming.words(
+        opening_message(result, first),
+        species=naming.heading(question),
+        animals=naming.animals(question),
+        place=naming.places(question, result.parties),
+        party=naming.qualifier(first.quantity.partition(".")[2].partition(".")[0]),
+        sessions=len(question.sessions),
+        quantity=line.name,
+        unit=line.unit,
+        value=parts.value,
+        interval=line.interval,
+        number=line.bare,
+    )
 
 
 def _show_sheet(face: Face, naming: Naming, sheet: JointSheet) -> None:
     """Lists and estimates under headings of their own: they are never compared with each other."""
-    face.gap()
-    face.say("report.sheet.lists", indent=INDENT, style="bold")
-    listed = [e for e in sheet.lists.estimates if _is_headline_of_list(naming, e)]
-    face.print_indented(estimates_table(naming, listed), 2 * INDENT)
+    groups = list_table(sheet.lists, naming.programme).groups
+    if listed := [row.whole for group in groups for row in group.rows if _is_headline_of_list(naming, row.whole)]:
+        face.gap()
+        face.say(lists_title(sheet.lists), indent=INDENT, style="bold")
+        face.print_indented(estimates_table(naming, listed), 2 * INDENT)
     if sheet.sums:
         face.gap()
-        face.say("report.sheet.estimates", indent=INDENT, style="bold")
+        face.say(estimates_title(sheet.lists), indent=INDENT, style="bold")
         face.print_indented(
             lines_table([*(_sum_line(naming, s) for s in sheet.sums), *_joint(naming, sheet)]), 2 * INDENT
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
     from sharedrange.core.answer import Refusal
 
 
-def show_refusal(face: Face, refusal: Refusal, *, indent: int = 0) -> None:
-    """Why a question is declined, what there is and what is needed, and what the data can say instead."""
+def show_refusal(face: Face, refusal: Refusal, *, indent: int = 0, instead: Sequence[str] = ()) -> None:
+    """Why a question is declined, what there is and what is needed, and what the data can say instead.
+
+    `instead`: what they do say, in sentences; where there are none, the engines that could answer are named.
+    """
     words = face.words
     face.say("report.refusal.why", style="yellow", indent=indent)
     table = grid("left", "left")
@@ -25,7 +29,11 @@ def show_refusal(face: Face, refusal: Refusal, *, indent: int = 0) -> None:
     face.print_indented(table, indent + 2)
     for finding in refusal.findings:
         face.show(f"{words.fact(finding)}: {words.remedy(finding)}", indent=indent + 2)
-    if refusal.instead:
+    if instead:
+        face.say("report.instead", indent=indent, style="bold")
+        for sentence in instead:
+            face.show(f"- {sentence}", indent=indent + 2)
+    elif refusal.instead:
         face.say("report.refusal.instead", indent=indent)
         for engine in refusal.instead:
             face.show(f"- {_named(face, 'report.instead', engine)} ({engine})", indent=indent + 2)

@@ -11,7 +11,7 @@ from rich.text import Text
 from sharedrange.assessment.estimating import AREA
 from sharedrange.assessment.programme import Programme
 from sharedrange.assessment.report.naming import Naming
-from sharedrange.assessment.report.numbers import fact, percent, shown
+from sharedrange.assessment.report.numbers import fact, percent, readable, shown
 from sharedrange.cli.findings import show_findings
 from sharedrange.cli.refusals import show_refusal
 
@@ -55,7 +55,7 @@ def _estimates(naming: Naming, estimates: list[Estimate]) -> Table:
     for heading in ("quantity", "value", "unit", "se", "interval"):
         right = heading in {"value", "se"}
         table.add_column(words(f"cli.summary.{heading}", level=level), justify="right" if right else "left")
-    for estimate in estimates:
+    for estimate in readable(estimates):
         text = shown(estimate, words)
         cells = (
             naming.quantity(estimate),

@@ -41,18 +41,23 @@ def folder_in_place(path: Path) -> Iterator[Path]:
     """A temporary folder that replaces `path` when the block ends well, and vanishes when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    retired = temporary.with_name(temporary.name + "-old")
     try:
         yield temporary
         temporary.chmod(0o755)
-        retired = temporary.with_name(temporary.name + "-old")
+        for file in temporary.rglob("*"):
+            sync(file)
         if path.exists():
             path.rename(retired)
         temporary.rename(path)
         sync(path.parent)
-        shutil.rmtree(retired, ignore_errors=True)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        if retired.exists() and not path.exists():
+            retired.rename(path)
         raise
+    finally:
+        shutil.rmtree(retired, ignore_errors=True)
 
 
 def sync(path: Path) -> None:

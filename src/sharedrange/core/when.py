@@ -247,10 +247,12 @@ def _common_days(surveys: Sequence[Survey], asked: Window, question: str) -> Win
     if not whole.dated:
         raise NotEnoughData(_no_overlap(question, "common_days", dict.fromkeys(_parties(surveys), "none")))
     ran = _ran_by_party(surveys, whole)
-    together = np.logical_and.reduce(list(ran.values())) & _asked_days(asked, whole)
-    if not together.any():
-        raise NotEnoughData(_no_overlap(question, "common_days", _periods(ran, whole)))
-    return _between(together, whole)
+    together = np.logical_and.reduce(list(ran.values()))
+    wanted = together & _asked_days(asked, whole)
+    if not wanted.any():
+        missed = f"{asked.start}/{asked.end}" if together.any() else ""
+        raise NotEnoughData(_no_overlap(question, "common_days", _periods(ran, whole), missed))
+    return _between(wanted, whole)
 
 
 def _about_days(surveys: Sequence[Survey], asked: Window, used: Window) -> tuple[Finding, ...]:
@@ -297,7 +299,8 @@ def _common_sessions(surveys: Sequence[Survey], asked: Window, question: str) ->
     common = tuple(session for session in wanted if all(session in sessions for sessions in had.values()))
     if not common:
         sessions = {party: " ".join(sorted(own)) or "none" for party, own in had.items()}
-        raise NotEnoughData(_no_overlap(question, "common_sessions", sessions))
+        missed = " ".join(asked.sessions) if set.intersection(*map(set, had.values())) else ""
+        raise NotEnoughData(_no_overlap(question, "common_sessions", sessions, missed))
     return Window(timezone=asked.timezone, sessions=common)
 
 
@@ -346,10 +349,16 @@ def _sessions(survey: Survey) -> dict[str, int]:
     return dict(rows.group_by("session").agg(pl.col("occasion").max()).iter_rows())
 
 
-def _no_overlap(question: str, common: str, periods: Mapping[str, str]) -> Refusal:
-    """`common`: what the parties have none of, ``common_days`` or ``common_sessions``."""
+def _no_overlap(question: str, common: str, periods: Mapping[str, str], missed: str = "") -> Refusal:
+    """`common`: what the parties have none of, ``common_days`` or ``common_sessions``.
+
+    `missed`: the time asked for, where the parties did watch together but at another time.
+    """
     have: dict[str, Fact] = {common: 0} | {f"period.{party}": period for party, period in periods.items()}
-    note = Finding("no-common-window", {"periods": _listed(periods)}, severity=Severity.NOTE)
+    facts: dict[str, Fact] = {"periods": _listed(periods)}
+    note = Finding("no-common-window", facts, severity=Severity.NOTE)
+    if missed:
+        note = Finding("period-not-watched", {**facts, "asked": missed}, severity=Severity.NOTE)
     return Refusal(question, have, {common: 1}, ("population.minimum", "population.rates"), (note,))
 
 

@@ -21,6 +21,7 @@ from sharedrange.core.individuals import LocalIndividual, Verdict
 _ROLE = re.compile(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*")
 _JOINT_ID = re.compile(r"J-[0-9a-f]{16}")
 _RECORD_ID = re.compile(r"[0-9a-f]{64}")
+_LONGEST_CODE = 200
 _SHOWN = 60  # characters of a wrong value that a finding repeats
 
 
@@ -282,9 +283,14 @@ class Reader:
 
 
 def _individual(value: object) -> LocalIndividual | None:
-    if isinstance(value, list) and len(value) == 3 and all(isinstance(part, str) and part for part in value):
+    if isinstance(value, list) and len(value) == 3 and all(map(_can_be_written, value)):
         return LocalIndividual(*value)
     return None
+
+
+def _can_be_written(part: object) -> bool:
+    """Whether a party, catalogue or code is something that a person can write on paper."""
+    return isinstance(part, str) and 0 < len(part) <= _LONGEST_CODE and part.isprintable()
 
 
 def _shown(value: object) -> str:

@@ -107,7 +107,8 @@ class MaskSpec:
 class Question:
     """One question: an engine, its inputs' scope, and its settings (a table with the engine's own schema).
 
-    Dated surveys give `start` and `end`; undated ones `sessions`. `life_stages`: animals counted.
+    Dated surveys give `start` and `end`; undated ones `sessions`. `life_stages`: animals counted, and those
+    whose stage nobody recorded unless `count_unknown_stage` is false. `datasets`: answer from these only.
     """
 
     id: str
@@ -118,6 +119,8 @@ class Question:
     end: date | None = None
     sessions: tuple[str, ...] = ()
     life_stages: tuple[str, ...] = ("adult",)
+    count_unknown_stage: bool = True
+    datasets: tuple[str, ...] = ()
     mask: MaskSpec = MaskSpec()
     settings: Mapping[str, Any] = field(default_factory=dict)
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from sharedrange.assessment.report import svg
 from sharedrange.assessment.report.numbers import shown, text
 from sharedrange.assessment.report.palette import Look, colours
-from sharedrange.assessment.report.tables import excess
+from sharedrange.assessment.report.tables import excess, is_sessions
 from sharedrange.assessment.results import AloneSum, JointSheet
 from sharedrange.core.answer import Answer, Estimate
 
@@ -76,7 +76,21 @@ def _lists_panel(lists: Answer, look: Look) -> tuple[Markup, float]:
         y += bar.height
     frame = svg.element("rect", x=-10, y=-4, width=WIDTH + 10, height=y + 12, fill=svg.TINT, rx=3)
     over = _beside(lists["overcount"], y - bars[-1].height / 2, look) if "overcount" in lists else Markup("")
-    return Markup("").join([frame, _panel_title(look.words("report.sheet.lists"), 16), *rows, over]), y + 12
+    return Markup("").join([frame, _panel_title(look.words(lists_title(lists)), 16), *rows, over]), y + 12
+
+
+def lists_title(lists: Answer) -> str:
+    """The heading of the lists: with sessions, an animal counts once in each."""
+    return "report.sheet.lists.sessions" if _counts_sessions(lists) else "report.sheet.lists"
+
+
+def estimates_title(lists: Answer) -> str:
+    """The heading of the estimates that stand below `lists`: with sessions, they are means over them."""
+    return "report.sheet.estimates.sessions" if _counts_sessions(lists) else "report.sheet.estimates"
+
+
+def _counts_sessions(lists: Answer) -> bool:
+    return any(is_sessions(estimate) for estimate in lists.estimates)
 
 
 def _bars(lists: Answer, look: Look) -> list[_Bar]:
@@ -138,7 +152,7 @@ def _estimates_panel(sheet: JointSheet, look: Look, top: float) -> tuple[Markup,
         rows.append(_joint_row(joint, axis, y, look))
         y += 32
     band = _band(joint, axis, top + 22, y + 2) if joint else Markup("")
-    title = _panel_title(look.words("report.sheet.estimates"), top + 12)
+    title = _panel_title(look.words(estimates_title(sheet.lists)), top + 12)
     return Markup("").join([title, band, *rows, _scale(axis, y + 4, look)]), y + 42
 
 

@@ -12,12 +12,12 @@ from markupsafe import Markup, escape
 
 from sharedrange.assessment.programme import Programme, read_sides
 from sharedrange.assessment.report import figures, lineage, maps, methods, sentences, tables
-from sharedrange.assessment.report.naming import Naming
+from sharedrange.assessment.report.naming import Naming, capital
 from sharedrange.assessment.report.numbers import ABSENT
 from sharedrange.assessment.report.palette import Look
 from sharedrange.assessment.report.printing import Printer
 from sharedrange.assessment.results import Assessment, Result
-from sharedrange.core.answer import Estimate, Refusal
+from sharedrange.core.answer import Answer, Estimate, Refusal
 from sharedrange.core.finding import Fact, Finding
 from sharedrange.core.words import DEFAULT, PSEUDO, Words
 
@@ -64,11 +64,6 @@ def _only_markup(value: object) -> object:
     if not isinstance(value, Markup):
         raise TypeError(f"a template printed {value!r} past the printer")
     return value
-
-
-def _capital(text: str) -> str:
-    """The text with a capital where a line begins; scripts without capitals stay."""
-    return text[:1].upper() + text[1:]
 
 
 def _anchor(value: str) -> Markup:
@@ -140,17 +135,25 @@ class _Page:
     # -- questions ---------------------------------------------------------------------------------------------
 
     def about(self, result: Result) -> Markup:
-        """Species, animals and period of a question, as its heading. Rates do not tell life stages apart."""
-        question = result.question
-        species = _capital(self.naming.species(question.species))
-        animals = "" if question.engine == "population.rates" else self.naming.animals(question)
-        rest = [part for part in (animals, self.naming.period(question)) if part]
-        if not rest:
-            return self.printer.name(species)
-        return self.printer.say("report.question.heading", species=species, rest=self.naming.join_comma(rest))
+        """Species, animals and period of a question, as its heading."""
+        heading, species = self.naming.about(result.question), self.naming.heading(result.question)
+        return self.printer.name(species) if heading == species else escape(heading)
 
     def groups(self, result: Result) -> tuple[tables.Group, ...]:
-        return tables.groups(result.answer.estimates)
+        return tables.groups(result.answer.estimates, self.programme)
+
+    def numbers_caption(self, result: Result) -> str:
+        is_rate = result.question.engine == "population.rates"
+        return "report.numbers.caption.rates" if is_rate else "report.numbers.caption"
+
+    def instead(self, result: Result) -> tuple[tables.Group, ...]:
+        """Numbers that can be given although the answer was refused, animals before rates."""
+        groups = tables.groups(tables.instead(result), self.programme)
+        return tuple(sorted(groups, key=lambda group: group.name != "lists"))
+
+    def only_named(self, result: Result, refusal: Refusal) -> tuple[str, ...]:
+        """Engines that could answer from the same data, and were not asked."""
+        return () if tables.instead(result) else refusal.instead
 
     def sheet_figure(self, result: Result) -> Chart | None:
         if result.sheet is None or not (result.sheet.lists.estimates or result.sheet.sums):
@@ -159,10 +162,10 @@ class _Page:
         drawn = figures.joint_sheet(result.sheet, Look(self.naming, result.step), title)
         return Chart(drawn, self.caption("report.sheet.caption"))
 
-    def list_table(self, result: Result) -> tuple[tuple[str, ...], tuple[tables.ListRow, ...]]:
+    def list_table(self, result: Result) -> tables.ListTable:
         if self.is_list(result):
-            return tables.list_rows(result.answer)
-        return tables.list_rows(result.sheet.lists) if result.sheet else ((), ())
+            return tables.list_table(result.answer, self.programme)
+        return tables.list_table(result.sheet.lists if result.sheet else Answer(), self.programme)
 
     def is_list(self, result: Result) -> bool:
         """Whether the question asked for lists and nothing more."""
@@ -199,34 +202,44 @@ class _Page:
         """Tables of the register that hold something, as entries."""
         return tuple((name, tables.entries(table)) for name, table in self.register.items() if table.height)
 
+    def register_cell(self, column: str, value: str) -> Markup:
+        """A cell of the register: parties and species by their names, everything else as it stands."""
+        name = {"parties": self.naming.party, "species": self.naming.species}.get(column)
+        return self.printer.name(value if name is None else "; ".join(name(code) for code in value.split("; ")))
+
     # -- places, data, findings --------------------------------------------------------------------------------
 
     def maps(self) -> tuple[Chart, ...]:
-        """A map for each component and species that has cells."""
+        """The maps of each component that has cells."""
         cells = self.assessment.cells
-        pairs = cells.select("component", "species").unique(maintain_order=True).rows()
-        return tuple(self._map(cells, component, species) for component, species in pairs)
+        components = cells["component"].unique(maintain_order=True).to_list()
+        return tuple(self._map(cells.filter(component=component), component) for component in components)
 
-    def _map(self, cells: pl.DataFrame, component_id: str, species: str) -> Chart:
+    def _map(self, cells: pl.DataFrame, component_id: str) -> Chart:
         component = self.naming.component(component_id)
-        mine = cells.filter((pl.col("component") == component_id) & (pl.col("species") == species))
-        facts = {"species": _capital(self.naming.species(species)), "component": component.title}
-        drawn = maps.cell_map(
-            mine,
+        named = [self.naming.species(key) for key in cells["species"].unique(maintain_order=True)]
+        facts = {"species": capital(self.naming.join(named)), "component": component.title}
+        look = Look(self.naming)
+        drawn = maps.component_map(
+            cells,
             read_sides(component, self.programme.folder),
             component.projection,
-            Look(self.naming),
+            look,
             title=self.naming.words("report.map.title", **facts),
         )
-        cell_m = float(mine["cell_m"][0])
-        unit, size = ("m", cell_m) if maps.is_local(mine, component.projection) else ("km", cell_m / 1000)
+        cell_m = float(cells["cell_m"][0])
+        unit, size = ("m", cell_m) if maps.is_local(cells, component.projection) else ("km", cell_m / 1000)
         told = self.printer.say(f"report.map.scale.{unit}", length=self.printer.fact(size))
-        note = self.printer.say("report.map.source" if unit == "km" else "report.map.local")
-        return Chart(drawn, self.caption("report.map.about", size=told, **facts), note)
+        ground = "local" if unit == "m" else "source" if maps.lies_on_base(cells) else "outside"
+        notes = [self.printer.say(f"report.map.{ground}")]
+        if maps.has_overview(cells, component.projection, look):
+            notes.insert(0, self.printer.say("report.map.overview.note"))
+        return Chart(drawn, self.caption("report.map.about", size=told, **facts), Markup(" ").join(notes))
 
     @property
     def health(self) -> list[dict[str, object]]:
-        return self.assessment.health.to_dicts()
+        rank = {party: i for i, party in enumerate(self.party_ids)}
+        return sorted(self.assessment.health.to_dicts(), key=lambda row: rank.get(row["party"], len(rank)))
 
     def gap_reasons(self, told: str | None) -> tuple[tuple[str, float], ...]:
         return tables.gap_reasons(told or "")
@@ -236,7 +249,7 @@ class _Page:
 
     @property
     def findings(self) -> tuple[tables.Told, ...]:
-        return tables.told(tables.all_findings(self.assessment))
+        return tables.told(self.assessment.all_findings)
 
     def where(self, finding: Finding) -> str:
         return str(finding.where)
@@ -245,9 +258,14 @@ class _Page:
         """Days to the whole day."""
         return None if days is None else float(round(days))
 
-    def cell(self, value: object) -> float | str | None:
-        """A cell of an engine's or a register's table as a fact."""
-        return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    def cell(self, column: str, value: object) -> float | str | None:
+        """A cell of an engine's table as a fact."""
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        return self.naming.cell(column, str(value))
+
+    def is_upright(self, table: pl.DataFrame) -> bool:
+        return tables.stands_upright(table)
 
     @property
     def nothing(self) -> Markup:
@@ -260,7 +278,8 @@ class _Page:
         """Engines that answered something, in the order of the questions; lists come with every count."""
         asked = [r.question.engine for r in self.results]
         counted = ["population.minimum"] if any(r.sheet for r in self.results) else []
-        return tuple(dict.fromkeys([*asked, *counted]))
+        rated = ["population.rates"] if any("rates" in r.told for r in self.results) else []
+        return tuple(dict.fromkeys([*asked, *counted, *rated]))
 
     def citations(self, engine: str) -> tuple[str, ...]:
         return methods.CITATIONS.get(engine, ())

@@ -8,8 +8,8 @@ from __future__ import annotations
 import gzip
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -27,11 +27,14 @@ from sharedrange.assessment.report.palette import Look, colours
 from sharedrange.core.places import Floats, Projection, Sides, equal_area
 
 WIDTH = 720.0
-GUTTER = 24.0
-PANEL = (WIDTH - GUTTER) / 2
+GUTTER = 20.0
+HEADING_ROW = 16.0
 SMALLEST_CELL_OF_THE_EARTH_M = 10_000.0  # finer cells are those of a local frame
 CLASSES = 4
-LEGEND_ROW = 20.0
+LEGEND_ROW = 14.0
+REGION_M = 2_400_000.0  # width of the overview that shows where a component lies
+FLATTEST, MORE_ROWS, ONE_ROW = 0.7, 0.85, 1.1  # height of a panel by its width: the least, and the most
+SMALLEST_MARK = 9.0  # figure units: a component on the overview is never smaller than this
 OPACITY = (0.28, 0.46, 0.66, 0.9)
 
 
@@ -46,24 +49,26 @@ class MapStyle:
     boundary: str = "#8d8d8d"
     boundary_dash: str = "5 3"
     boundaries: bool = True
+    mark: str = "#a3195b"
     side: str = "#3d4852"
     graticule: str = "#c3ccd1"
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What part of the world is drawn: bounds in metres of `projection`, and metres to figure units."""
+    """What part of the world is drawn: bounds in metres of `projection`, on a panel of `width` figure units."""
 
     projection: Projection
     west: float
     south: float
     east: float
     north: float
+    width: float = WIDTH
 
     @property
     def scale(self) -> float:
         """Figure units a metre."""
-        return PANEL / (self.east - self.west)
+        return self.width / (self.east - self.west)
 
     @property
     def height(self) -> float:
@@ -95,34 +100,91 @@ class Drawing:
     style: MapStyle
 
 
-COLUMNS = ("run_days", "detections")  # one panel each
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One small map of a figure: a column of `cells` (columns of CELLS); the overview has none."""
+
+    heading: str
+    column: str
+    cells: pl.DataFrame
 
 
-def cell_map(
+def component_map(
     cells: pl.DataFrame, sides: Sides, projection: str, look: Look, *, title: str, style: MapStyle | None = None
 ) -> Markup:
-    """Two panels side by side, effort and detections of one component and species, by party.
+    """Effort, the detections of each species, and where in the region that is: small maps of one component.
 
-    `cells` has the columns of CELLS; `projection` is the component's (``auto``, a CRS, ``local:<name>``). Where no
-    style is given, simulated data are drawn without boundaries: invented parks lie on no real one.
+    `cells` has the columns of CELLS; `projection` is the component's (``auto``, a CRS, ``local:<name>``). Effort
+    is drawn once where it is the same for all species. Where no style is given, simulated data are drawn without
+    boundaries and without an overview: invented parks lie on no real place.
     """
     style = style or MapStyle(boundaries=not look.naming.programme.simulated)
-    drawing = Drawing(cells, sides, frame_of(cells, sides, projection), look, style)
-    badge = look.badge()
-    top = 46.0 if badge else 24.0
-    bottom = top + drawing.frame.height + 14
-    ground, over = _ground(drawing), _sides(drawing) + _scale_bar(drawing)
-    panels = [
-        svg.element("g", _panel(column, drawing, ground, over), transform=f"translate({x:.0f} {top:.0f})")
-        + svg.element("g", _legend(column, drawing), transform=f"translate({x:.0f} {bottom:.0f})")
-        for x, column in zip((0, PANEL + GUTTER), COLUMNS, strict=True)
+    panels = (*_panels(cells, look), *_overview_panel(cells, projection, look))
+    across = 2 if len(panels) in {2, 4} else min(3, len(panels))
+    width = (WIDTH - GUTTER * (across - 1)) / across
+    frame = frame_of(cells, sides, projection, ONE_ROW if len(panels) <= across else MORE_ROWS)
+    drawing = Drawing(cells, sides, replace(frame, width=width), look, style)
+    badge, (key, key_height) = look.badge(), _party_key(drawing)
+    top = 22.0 if badge else 0.0
+    placed, height = _grid_of_panels(panels, drawing, across)
+    body = svg.element("g", key, transform=f"translate(0 {top:.0f})")
+    body += svg.element("g", placed, transform=f"translate(0 {top + key_height:.0f})")
+    return svg.figure(WIDTH, top + key_height + height, title, _clip(drawing.frame), badge, body)
+
+
+def _grid_of_panels(panels: Sequence[Panel], drawing: Drawing, across: int) -> tuple[Markup, float]:
+    """Panels in rows of `across`, and how tall they are together."""
+    width = drawing.frame.width
+    heading = HEADING_ROW * max(len(_heading_rows(panel, width)) for panel in panels)
+    row_height = heading + drawing.frame.height + LEGEND_ROW * len(_parties(drawing)) + 38
+    placed = []
+    for i, panel in enumerate(panels):
+        row, column = divmod(i, across)
+        place = f"translate({column * (width + GUTTER):.1f} {row * row_height:.1f})"
+        placed.append(svg.element("g", _panel(panel, drawing, heading), transform=place))
+    return Markup("").join(placed), row_height * -(-len(panels) // across)
+
+
+def _panels(cells: pl.DataFrame, look: Look) -> tuple[Panel, ...]:
+    """Effort, once if all species share it, then the detections of each species."""
+    by_species = {str(key): table for (key,), table in cells.group_by("species", maintain_order=True)}
+    efforts = [t.select("party", "x", "y", "run_days").sort("party", "x", "y") for t in by_species.values()]
+    is_one = all(effort.equals(efforts[0]) for effort in efforts)
+    words, named = look.words, {key: look.naming.species(key) for key in by_species}
+    shown = list(by_species.items())[:1] if is_one else by_species.items()
+    effort = [
+        Panel(words("report.map.run_days") if is_one else words("report.map.run_days.of", species=named[key]),
+              "run_days", table)
+        for key, table in shown
+    ]  # fmt: skip
+    detections = [
+        Panel(words("report.map.detections", species=named[key]), "detections", table)
+        for key, table in by_species.items()
     ]
-    height = bottom + LEGEND_ROW * cells["party"].n_unique() + 22
-    return svg.figure(WIDTH, height, title, _clip(drawing.frame), badge, *panels)
+    return (*effort, *detections)
 
 
-def frame_of(cells: pl.DataFrame, sides: Sides, projection: str) -> Frame:
-    """The extent of the cells, padded, not narrower than tall; in the projection that cut the cells."""
+def _overview_panel(cells: pl.DataFrame, projection: str, look: Look) -> tuple[Panel, ...]:
+    """The overview, where there is a place on Earth to be shown."""
+    if not has_overview(cells, projection, look):
+        return ()
+    return (Panel(look.words("report.map.overview"), "", cells.head(0)),)
+
+
+def has_overview(cells: pl.DataFrame, projection: str, look: Look) -> bool:
+    """Whether the figure shows where in the region its cells lie: real ones, on the shipped base."""
+    return not look.naming.programme.simulated and not is_local(cells, projection) and lies_on_base(cells)
+
+
+def lies_on_base(cells: pl.DataFrame) -> bool:
+    """Whether the shipped base covers all cells."""
+    west, south, east, north = base()["window"]
+    x, y = cells["x"].to_numpy(), cells["y"].to_numpy()
+    return bool(((x > west) & (x < east) & (y > south) & (y < north)).all())
+
+
+def frame_of(cells: pl.DataFrame, sides: Sides, projection: str, tallest: float = 1.1) -> Frame:
+    """The extent of the cells, padded; at most `tallest` times as tall as wide; in the projection that cut them."""
     used = _projection(cells, sides, projection)
     x_m, y_m = used.forward(cells["x"].to_numpy(), cells["y"].to_numpy())
     half = cells["cell_m"].to_numpy() / 2
@@ -130,8 +192,8 @@ def frame_of(cells: pl.DataFrame, sides: Sides, projection: str) -> Frame:
     south, north = float((y_m - half).min()), float((y_m + half).max())
     pad = 0.12 * max(east - west, north - south) + float(half.max())
     west, east, south, north = west - pad, east + pad, south - pad, north + pad
-    narrow = max(0.0, (north - south) / 1.1 - (east - west)) / 2  # a panel is at most 1.1 times as tall as wide
-    flat = max(0.0, (east - west) * 0.7 - (north - south)) / 2  # and at least 0.7 times
+    narrow = max(0.0, (north - south) / tallest - (east - west)) / 2
+    flat = max(0.0, (east - west) * FLATTEST - (north - south)) / 2
     return Frame(used, west - narrow, south - flat, east + narrow, north + flat)
 
 
@@ -166,7 +228,7 @@ def base() -> Mapping[str, Any]:
 def _ground(drawing: Drawing) -> Markup:
     frame = drawing.frame
     if frame.projection.is_local:
-        return svg.element("rect", width=PANEL, height=frame.height, fill="#fbfbf8") + _grid(drawing)
+        return svg.element("rect", width=frame.width, height=frame.height, fill="#fbfbf8") + _grid(drawing)
     return _base_layers(frame, drawing.style) + _graticule(drawing)
 
 
@@ -186,10 +248,11 @@ def _base_layers(frame: Frame, style: MapStyle) -> Markup:
 
 
 def _near(layer: str, window: BaseGeometry) -> list[BaseGeometry]:
-    """Shapes of a layer inside the window, degrees."""
+    """Shapes of a layer inside the window, degrees; bends too small to be seen are left out."""
     west, south, east, north = window.bounds
     clipped = (shapely.clip_by_rect(shape(s), west, south, east, north) for s in base()[layer])
-    return [s for s in clipped if not s.is_empty]
+    visible = (east - west) / 1000
+    return [shapely.simplify(s, visible) for s in clipped if not s.is_empty]
 
 
 def _path(shapes: Iterable[BaseGeometry], frame: Frame, **attributes: object) -> Markup:
@@ -238,7 +301,7 @@ def _meridian(lon: float, latitudes: Floats, drawing: Drawing) -> Markup:
     frame = drawing.frame
     line = frame.xy(np.column_stack(frame.projection.forward(np.full_like(latitudes, lon), latitudes)))
     x = float(np.interp(0.0, line[::-1, 1], line[::-1, 0]))  # where it meets the upper edge
-    return _thin(line, drawing) + _x_label(x, _degrees("report.map.east", "report.map.west", lon, drawing.look))
+    return _thin(line, drawing) + _x_label(x, frame, _degrees("report.map.east", "report.map.west", lon, drawing.look))
 
 
 def _parallel(lat: float, longitudes: Floats, drawing: Drawing) -> Markup:
@@ -260,7 +323,7 @@ def _grid(drawing: Drawing) -> Markup:
     step = svg.nice_step((frame.east - frame.west) / 5)
     upright = [
         _thin(frame.xy(np.array([[x, frame.south], [x, frame.north]])), drawing)
-        + _x_label((x - frame.west) * frame.scale, text(x, 0, language))
+        + _x_label((x - frame.west) * frame.scale, frame, text(x, 0, language))
         for x in _multiples(frame.west, frame.east, step)
     ]
     level = [
@@ -275,9 +338,9 @@ def _thin(line: Floats, drawing: Drawing) -> Markup:
     return svg.element("path", d=_outline(line), fill="none", stroke=drawing.style.graticule, stroke_width=0.6)
 
 
-def _x_label(x: float, words: str) -> Markup:
+def _x_label(x: float, frame: Frame, words: str) -> Markup:
     """A label at the upper edge, where it does not touch a corner."""
-    return _edge_label(x, 11, words, text_anchor="middle") if 24 < x < PANEL - 24 else Markup("")
+    return _edge_label(x, 11, words, text_anchor="middle") if 24 < x < frame.width - 24 else Markup("")
 
 
 def _y_label(y: float, frame: Frame, words: str) -> Markup:
@@ -291,11 +354,11 @@ def _edge_label(x: float, y: float, words: str, **attributes: object) -> Markup:
 
 
 def _scale_bar(drawing: Drawing) -> Markup:
-    """A bar of a round length, an eighth of the panel or more, in the lower right corner."""
+    """A bar of a round length, a sixth of the panel or more, in the lower right corner."""
     frame, look = drawing.frame, drawing.look
-    length_m = svg.nice_step((frame.east - frame.west) / 8)
+    length_m = svg.nice_step((frame.east - frame.west) / 6)
     unit, size = ("m", length_m) if length_m < 1000 else ("km", length_m / 1000)
-    right, y = PANEL - 12, frame.height - 10
+    right, y = frame.width - 12, frame.height - 10
     left = right - length_m * frame.scale
     words = look.words(f"report.map.scale.{unit}", length=text(size, 0, look.words.language))
     plate = svg.element("rect", x=left - 8, y=y - 19, width=right - left + 16, height=26, fill=svg.PAPER, opacity=0.8)
@@ -307,21 +370,64 @@ def _scale_bar(drawing: Drawing) -> Markup:
 
 
 def _clip(frame: Frame) -> Markup:
-    inside = svg.element("rect", width=PANEL, height=frame.height)
+    inside = svg.element("rect", width=frame.width, height=frame.height)
     return svg.element("clipPath", inside, id=_clip_id(frame))
 
 
 def _clip_id(frame: Frame) -> str:
     """An id that no other map of the page has unless it has the same size, and then it does not matter."""
-    return f"panel-{frame.height * 10:.0f}"
+    return f"panel-{frame.width * 10:.0f}-{frame.height * 10:.0f}"
 
 
-def _panel(column: str, drawing: Drawing, ground: Markup, over: Markup) -> Markup:
-    frame = drawing.frame
-    heading = svg.label(0, -8, drawing.look.words(f"report.map.{column}"), font_size=13, font_weight=700)
-    inside = svg.element("g", ground, _squares(column, drawing), over, clip_path=f"url(#{_clip_id(frame)})")
-    border = svg.element("rect", width=PANEL, height=frame.height, fill="none", stroke=svg.RULE)
-    return heading + inside + border
+def _panel(panel: Panel, drawing: Drawing, heading: float) -> Markup:
+    """Heading, map and legend of one panel, below each other."""
+    rows = _heading_rows(panel, drawing.frame.width)
+    told = svg.lines(0, heading - 4 - HEADING_ROW * (len(rows) - 1), rows, HEADING_ROW, font_size=12, font_weight=700)
+    here = replace(drawing, cells=panel.cells)
+    mapped, legend = (
+        (_cells_map(panel, here), _legend(panel.column, here)) if panel.column else (_overview(drawing), "")
+    )
+    below = svg.element("g", legend, transform=f"translate(0 {heading + drawing.frame.height + 10:.1f})")
+    return told + svg.element("g", mapped, transform=f"translate(0 {heading:.1f})") + below
+
+
+def _heading_rows(panel: Panel, width: float) -> list[str]:
+    return svg.wrap(panel.heading, width / 13)
+
+
+def _cells_map(panel: Panel, drawing: Drawing) -> Markup:
+    over = _sides(drawing) + _scale_bar(drawing)
+    return _framed(drawing.frame, _ground(drawing), _squares(panel.column, drawing), over)
+
+
+def _framed(frame: Frame, *inside: Markup) -> Markup:
+    border = svg.element("rect", width=frame.width, height=frame.height, fill="none", stroke=svg.RULE)
+    return svg.element("g", *inside, clip_path=f"url(#{_clip_id(frame)})") + border
+
+
+def _overview(drawing: Drawing) -> Markup:
+    """The region around a component, and one box that holds all its cells."""
+    frame = _region(drawing.frame)
+    inner = drawing.frame
+    mark = max(SMALLEST_MARK, (inner.east - inner.west) * frame.scale)
+    tall = max(SMALLEST_MARK, (inner.north - inner.south) * frame.scale)
+    at = {"x": (frame.width - mark) / 2, "y": (frame.height - tall) / 2, "width": mark, "height": tall}
+    box_ = svg.element(
+        "rect", **at, fill=drawing.style.mark, fill_opacity="0.15", stroke=drawing.style.mark, stroke_width=1.6
+    )
+    region = replace(drawing, frame=frame)
+    return _framed(frame, _ground(region), box_, _scale_bar(region))
+
+
+def _region(frame: Frame) -> Frame:
+    """A frame of the same shape, REGION_M wide, around the same centre."""
+    x_m, y_m = (frame.west + frame.east) / 2, (frame.south + frame.north) / 2
+    lon, lat = frame.projection.inverse(np.array([x_m]), np.array([y_m]))
+    half = max(REGION_M, 4 * (frame.east - frame.west)) / 2
+    tall = half * (frame.north - frame.south) / (frame.east - frame.west)
+    around = equal_area(float(lon[0]), float(lat[0]))
+    centre_x_m, centre_y_m = (float(axis[0]) for axis in around.forward(lon, lat))
+    return Frame(around, centre_x_m - half, centre_y_m - tall, centre_x_m + half, centre_y_m + tall, frame.width)
 
 
 def _squares(column: str, drawing: Drawing) -> Markup:
@@ -367,17 +473,36 @@ def _class(cells: pl.DataFrame, column: str) -> pl.Series:
     return pl.Series(np.where(values > 0, np.searchsorted(_breaks(cells, column), values - 1e-9) + 1, 0))
 
 
+def _parties(drawing: Drawing) -> list[str]:
+    """Parties that have a cell, in the order of their colours."""
+    return [p for p in colours(drawing.look.naming.programme) if p in drawing.cells["party"]]
+
+
+def _party_key(drawing: Drawing) -> tuple[Markup, float]:
+    """Whose colour is whose, in rows across the figure; and their height."""
+    look, x, y, pieces = drawing.look, 0.0, 12.0, []
+    for party in _parties(drawing):
+        name = look.naming.party(party)
+        width = 34 + 12 * svg.advance_em(name)
+        if x and x + width > WIDTH:
+            x, y = 0.0, y + 18
+        pieces.append(svg.element("rect", x=x, y=y - 9, width=11, height=11, fill=look.colour(party)))
+        pieces.append(svg.label(x + 17, y, name, translate="no"))
+        x += width
+    return Markup("").join(pieces), y + 12
+
+
 def _legend(column: str, drawing: Drawing) -> Markup:
-    """For each party its shades, and below what they mean."""
+    """The shades of each party, one row a party, and below what they mean."""
     look, breaks = drawing.look, _breaks(drawing.cells, column)
-    width = min(58.0, 200.0 / len(breaks))
-    parties = [p for p in colours(look.naming.programme) if p in drawing.cells["party"]]
+    width = min(58.0, (drawing.frame.width - 8) / len(breaks))
+    parties = _parties(drawing)
     rows = [
-        svg.element("g", _swatches(look.colour(party), len(breaks), width),
-                    svg.label(width * len(breaks) + 6, 10, look.naming.party(party), font_size=11, translate="no"),
-                    transform=f"translate(0 {LEGEND_ROW * i:.0f})")
+        svg.element(
+            "g", _swatches(look.colour(party), len(breaks), width), transform=f"translate(0 {LEGEND_ROW * i:.0f})"
+        )
         for i, party in enumerate(parties)
-    ]  # fmt: skip
+    ]
     y = LEGEND_ROW * len(parties) + 10
     ranges = [
         svg.label(width * (k + 0.5) - 1, y, words, font_size=9, fill=svg.SOFT, text_anchor="middle")

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sharedrange.assessment.programme import Component, Programme, Question, Species
 from sharedrange.core.answer import Estimate
+from sharedrange.core.finding import Fact
 from sharedrange.core.survey import LIFE_STAGES
 from sharedrange.core.words import DEFAULT, PSEUDO, Words
+
+# Columns of engines' tables whose cells are codes with words of their own, ``report.cell.<code>``.
+SPOKEN = frozenset({"detection_function", "density", "lambda0", "sigma", "parameter", "term"})
+_FACTS_WITH_PARTIES = frozenset({"party", "parties", "levels", "cameras"})
+
+
+def capital(text: str) -> str:
+    """The text with a capital where a line begins; scripts without capitals stay."""
+    return text[:1].upper() + text[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +55,15 @@ class Naming:
         """The programme's record of a component."""
         return next((c for c in self.programme.components if c.id == component), Component(component, component))
 
-    def places(self, question: Question) -> str:
-        """The areas of a question's component, or its parties' names where it lists no areas."""
+    def places(self, question: Question, parties: tuple[str, ...]) -> str:
+        """Where the animals of an answer are: the areas of the component, or the sides of those who gave data.
+
+        Where a party of the component gave none, its areas are not named: nothing is said about them.
+        """
         component = self.component(question.component)
-        return self.join(list(component.areas)) if component.areas else self.parties(component.parties)
+        gave = parties or component.parties
+        whole = set(component.parties) <= set(gave)
+        return self.join(list(component.areas)) if component.areas and whole else self.parties(gave)
 
     def period(self, question: Question) -> str:
         """When the animals were looked for: two days, or the sessions."""
@@ -56,27 +72,77 @@ class Naming:
         return self.join(list(question.sessions))
 
     def animals(self, question: Question) -> str:
-        """The animals that a question counts, by life stage."""
+        """The animals that a question counts, by life stage: adults and subadults."""
         stages = question.life_stages
         if not stages or set(stages) == set(LIFE_STAGES):
             return self.words("report.animals.all")
-        return self.join([self.known(f"report.animals.{stage}", stage) for stage in stages])
+        return self.join([self.known(f"report.of.{stage}", stage) for stage in stages])
+
+    def about(self, question: Question) -> str:
+        """Species, animals and period of a question, as its heading. Rates do not tell life stages apart."""
+        animals = "" if question.engine == "population.rates" else self.animals(question)
+        rest = [part for part in (animals, self.period(question)) if part]
+        species = self.heading(question)
+        return self.words("report.question.heading", species=species, rest=self.join_comma(rest)) if rest else species
+
+    def heading(self, question: Question) -> str:
+        """A question's species where a line begins with it."""
+        return capital(self.species(question.species))
 
     def quantity(self, estimate: Estimate) -> str:
         """What a number counts, with the party, stage or sex that its quantity names."""
-        head, *rest = estimate.quantity.split(".")
+        _, *rest = estimate.quantity.split(".")
+        return self._of(estimate, rest)
+
+    def quantity_of_party(self, estimate: Estimate) -> str:
+        """What a number counts, where the party that its quantity names stands beside or above it already."""
+        _, *rest = estimate.quantity.split(".")
+        return self._of(estimate, [part for part in rest if not self.is_party(part)])
+
+    def _of(self, estimate: Estimate, parts: list[str]) -> str:
+        head = estimate.quantity.partition(".")[0]
         listed = f"quantity.{head}.listed"  # a list's count may share its name with an estimate
         is_listed = estimate.is_count and listed in self.words
         name = self.words(listed) if is_listed else self.known(f"quantity.{head}", head)
-        if not rest:
+        if not parts:
             return name
-        return self.words("report.quantity.of", name=name, of=self.join_comma([self.qualifier(q) for q in rest]))
+        return self.words("report.quantity.of", name=name, of=self.join_comma([self.qualifier(p) for p in parts]))
+
+    def is_party(self, code: str) -> bool:
+        """Whether a code is a party of the programme."""
+        return any(party.id == code for party in self.programme.parties)
 
     def qualifier(self, code: str) -> str:
         """A part of a quantity after its dot: a party, a stage, a sex, or a code."""
-        if any(party.id == code for party in self.programme.parties):
+        if self.is_party(code):
             return self.party(code)
-        return self.known(f"report.of.{code}", code.replace("_", " "))
+        return self.known(f"report.of.{code}", self.taxon(code.replace("_", " ")))
+
+    def taxon(self, taxon: str) -> str:
+        """The name of a taxon that is a species of the programme; others keep their scientific name."""
+        return next((self.species(s.key) for s in self.programme.species if s.taxon == taxon), taxon)
+
+    def cell(self, column: str, value: str) -> str:
+        """A text in an engine's table: names of parties, words for what a model may differ by."""
+        if column == "party":
+            return self.party(value)
+        if column not in SPOKEN:
+            return value
+        return self.join([self.known(f"report.cell.{part}", part) for part in value.split("+")])
+
+    def facts(self, facts: Mapping[str, Fact]) -> dict[str, Fact]:
+        """Facts of a finding with the names of parties and of parameters in place of their codes."""
+        return {key: self._fact(key, value) if isinstance(value, str) else value for key, value in facts.items()}
+
+    def _fact(self, key: str, value: str) -> str:
+        if key in SPOKEN:
+            return self.cell(key, value)
+        if key not in _FACTS_WITH_PARTIES:
+            return value
+        for party in self.programme.parties:
+            name = party.name.replace("\\", "")  # a replacement, not a pattern
+            value = re.sub(rf"(?<![\w/-]){re.escape(party.id)}(?![\w/-])", name, value)
+        return value
 
     def unit(self, code: str) -> str:
         """A unit, written out; empty where the number carries its own sign."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from sharedrange.core.answer import Estimate
 from sharedrange.core.finding import Fact
@@ -16,11 +17,13 @@ INFINITE = "\u221e"
 ABSENT = "\u2013"
 
 # How many significant digits a unit is worth; `WHOLE` units are never cut below one.
-SIGNIFICANT = {"m": 3, "km": 3, "km2": 3, "ha": 3, "share": 2}
+SIGNIFICANT = {"m": 3, "km": 3, "km2": 3, "ha": 3, "per_ha": 3, "share": 2}
 WHOLE = frozenset({"animals", "animal_sessions", "codes", "events", "percent", "station_days", "station_occasions"})
 _COMMA_LANGUAGES = frozenset({"ru"})
 _MOST_DECIMALS = 6
 _SMALLEST_FACT = 1e-4
+_DENSE = 1000.0  # animals per 100 km2 from which on nobody thinks in square kilometres: birds, voles
+_HA_PER_100KM2 = 10_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,31 @@ def shown(estimate: Estimate, words: Words) -> Shown:
         return Shown(value, "", "")
     bounds = [_bound(bound, estimate.unit, decimals, words.language) for bound in (estimate.low, estimate.high)]
     return Shown(value, EN_DASH.join(bounds) + _percent_sign(estimate.unit), percent(estimate.level, words))
+
+
+def readable(estimates: Iterable[Estimate]) -> tuple[Estimate, ...]:
+    """Estimates in the units that people think in: densities per hectare where one of them reaches 1000 per 100 km2.
+
+    All densities given together keep one unit. Data files keep the unit of the engine.
+    """
+    given = tuple(estimates)
+    if any(e.unit == "per_100km2" and e.value >= _DENSE for e in given):
+        return tuple(_per_ha(e) if e.unit == "per_100km2" else e for e in given)
+    return given
+
+
+def _per_ha(estimate: Estimate) -> Estimate:
+    def per_ha(per_100km2: float | None) -> float | None:
+        return None if per_100km2 is None else per_100km2 / _HA_PER_100KM2
+
+    return replace(
+        estimate,
+        unit="per_ha",
+        value=estimate.value / _HA_PER_100KM2,
+        low=per_ha(estimate.low),
+        high=per_ha(estimate.high),
+        se=per_ha(estimate.se),
+    )
 
 
 def decimals_of(estimate: Estimate) -> int:

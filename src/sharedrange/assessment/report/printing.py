@@ -57,6 +57,17 @@ class Printer:
             return escape(ABSENT)
         return self.way_back(estimate.step, escape(shown(estimate, self.naming.words).value), estimate.id)
 
+    def bold(self, estimate: Estimate) -> Markup:
+        """The value alone, where a sentence rests on it."""
+        told = Markup("<b>{}</b>").format(shown(estimate, self.naming.words).value)
+        return self.way_back(estimate.step, told, estimate.id)
+
+    def level_and_interval(self, estimate: Estimate) -> Markup:
+        """The interval in a sentence: 95 % interval 46–71."""
+        parts = shown(estimate, self.naming.words)
+        told = self.say("report.interval", level=parts.level, interval=parts.interval)
+        return self.way_back(estimate.step, told, estimate.id)
+
     def interval(self, estimate: Estimate) -> Markup:
         """The interval alone; a dash for a count."""
         interval = shown(estimate, self.naming.words).interval
@@ -85,13 +96,14 @@ class Printer:
         """A unit in words."""
         return Markup("") if not self.naming.unit(code) else self.word(f"unit.{code}", code)
 
-    def quantity(self, estimate: Estimate) -> Markup:
-        """What a number counts."""
-        return escape(self.naming.quantity(estimate))
+    def quantity(self, estimate: Estimate, names_party: bool = True) -> Markup:
+        """What a number counts; without the party where a heading names it, or where there is only one."""
+        naming = self.naming
+        return escape(naming.quantity(estimate) if names_party else naming.quantity_of_party(estimate))
 
     def finding(self, finding: Finding, part: str) -> Markup:
         """What a finding says (`fact`) or what can be done (`remedy`)."""
-        return self.say(f"finding.{finding.rule}.{part}", **finding.facts)
+        return self.say(f"finding.{finding.rule}.{part}", **self.naming.facts(finding.facts))
 
     def way_back(self, step: str, told: Markup, number: str) -> Markup:
         """`told` as a link to the step behind it. Raises KeyError if the page does not explain that step."""

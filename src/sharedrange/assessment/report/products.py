@@ -16,11 +16,12 @@ from typing import Any
 import polars as pl
 
 from sharedrange.assessment.programme import Programme
-from sharedrange.assessment.report.tables import all_findings, may_leave, sheet_numbers, with_steps
+from sharedrange.assessment.report.tables import may_leave, sheet_numbers, with_steps
 from sharedrange.assessment.results import Assessment, JointSheet, Result
 from sharedrange.core.answer import Estimate, Refusal
 from sharedrange.core.canonical import canonical
 from sharedrange.core.finding import Finding
+from sharedrange.core.places import Projection
 from sharedrange.core.words import DEFAULT, Words, load
 
 SIMULATED = "SIMULATED"
@@ -107,7 +108,7 @@ def _flat(estimate: Estimate) -> dict[str, object]:
 def findings_table(assessment: Assessment, words: Words) -> pl.DataFrame:
     """What is worth knowing, in words, with the columns of FINDINGS."""
     rows = [
-        (f.severity.value, f.rule, str(f.where), words.fact(f), words.remedy(f)) for f in all_findings(assessment)
+        (f.severity.value, f.rule, str(f.where), words.fact(f), words.remedy(f)) for f in assessment.all_findings
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=FINDINGS, orient="row")
 
@@ -115,10 +116,17 @@ def findings_table(assessment: Assessment, words: Words) -> pl.DataFrame:
 def _tables(assessment: Assessment) -> Iterator[tuple[str, pl.DataFrame]]:
     """Tables that may leave, named after question, answer and table."""
     for result in assessment.results:
+        is_nowhere = _is_nowhere(assessment.programme, result)
         for answer_name, answer in sorted(result.answers.items()):
             for name, table in sorted(answer.tables.items()):
-                if may_leave(name, table):
+                if may_leave(name, table, is_nowhere=is_nowhere):
                     yield f"{result.question.id}.{answer_name}.{name}", table
+
+
+def _is_nowhere(programme: Programme, result: Result) -> bool:
+    """Whether positions of a question tell nothing of the Earth: simulated, or in a local frame."""
+    places = [Projection(c.projection) for c in programme.components if c.id == result.question.component]
+    return programme.simulated or (bool(places) and all(place.is_local for place in places))
 
 
 # ---- files ---------------------------------------------------------------------------------------------------
@@ -178,10 +186,10 @@ def report_data(assessment: Assessment) -> bytes:
             {
                 "programme": {"id": assessment.programme.id, "seed": assessment.programme.seed},
                 "simulated": assessment.programme.simulated,
-                "results": [_result(with_steps(result)) for result in assessment.results],
+                "results": [_result(with_steps(r), assessment.programme) for r in assessment.results],
                 "health": assessment.health.to_dicts(),
                 "cells": assessment.cells.to_dicts(),
-                "findings": [_finding(f) for f in all_findings(assessment)],
+                "findings": [_finding(f) for f in assessment.all_findings],
                 "sources": {
                     key: {"party": s.party, "dataset": s.dataset, "sha256": s.sha256}
                     for key, s in assessment.ledger.sources.items()
@@ -193,12 +201,16 @@ def report_data(assessment: Assessment) -> bytes:
     )
 
 
-def _result(result: Result) -> dict[str, object]:
+def _result(result: Result, programme: Programme) -> dict[str, object]:
+    is_nowhere = _is_nowhere(programme, result)
     answers = {
         name: {
             "estimates": [_estimate(e) for e in answer.estimates],
             "refusal": _refusal(answer.refusal),
-            "tables": {key: _fingerprint(table) for key, table in answer.tables.items()},
+            "tables": {
+                key: _fingerprint(table, hashed=may_leave(key, table, is_nowhere=is_nowhere))
+                for key, table in answer.tables.items()
+            },
         }
         for name, answer in result.answers.items()
     }
@@ -243,10 +255,13 @@ def _finding(finding: Finding) -> dict[str, object]:
     }
 
 
-def _fingerprint(table: pl.DataFrame) -> dict[str, object]:
-    """A table by its columns, height and the hash of its content."""
-    content = hashlib.sha256(csv_bytes(table)).hexdigest()
-    return {"columns": table.columns, "rows": table.height, "sha256": content}
+def _fingerprint(table: pl.DataFrame, *, hashed: bool) -> dict[str, object]:
+    """A table by its columns and height; by the hash of its content too, but for one with positions of the Earth.
+
+    A grid of points can be guessed until the hash agrees.
+    """
+    content = {"sha256": hashlib.sha256(csv_bytes(table)).hexdigest()} if hashed else {}
+    return {"columns": table.columns, "rows": table.height, **content}
 
 
 def _plain(value: Any) -> Any:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from markupsafe import Markup
 
 from sharedrange.assessment.report.printing import Printer
-from sharedrange.assessment.report.tables import excess, group_of, interval_ratio
+from sharedrange.assessment.report.tables import by_party, excess, group_of, instead, interval_ratio, is_sessions
 from sharedrange.assessment.results import Convention, JointSheet, Result
 from sharedrange.core.answer import Answer, Estimate
 
-# A sentence of its own for the quantities that open an answer; each is ``report.found.<quantity>``.
-OPENING = ("N", "minimum_number")
 _MOST_LISTED = 4  # numbers that stand in sentences of their own; the table holds all
 
 
 def found(result: Result, printer: Printer) -> tuple[Markup, ...]:
     """The sentences of one question."""
     if result.answer.refusal:
-        return (printer.say("report.found.refused"), *_least(result, printer))
-    opening = _opening(result, result.answer, printer)
+        return _refused(result, printer)
+    opening = _opening(result, result.answer.estimates, printer)
     return (*opening, *_sides(result, printer), *_surveyed(result.answer, printer), *_lists(result, printer))
 
 
@@ -33,24 +33,67 @@ def bought(sheet: JointSheet, step: str, printer: Printer) -> Markup:
     )
 
 
-def _opening(result: Result, answer: Answer, printer: Printer) -> tuple[Markup, ...]:
-    naming, question = printer.naming, result.question
-    for quantity in OPENING:
-        if quantity in answer:
-            number = printer.number(answer[quantity])
-            animals, place = naming.animals(question), naming.places(question)
-            return (printer.say(f"report.found.{quantity}", number=number, animals=animals, place=place),)
-    rates = [e for e in answer.estimates if group_of(e) == "rate" and not e.is_count]
+def opening_message(result: Result, first: Estimate) -> str:
+    """The sentence that opens an answer with `first`: a population, a minimum number, or any other number.
+
+    With several sessions a population is the mean of them, and a list counts an animal once in each.
+    """
+    if first.quantity == "N" and first.low is not None:
+        return "report.found.N.sessions" if len(result.question.sessions) > 1 else "report.found.N"
+    if first.quantity == "minimum_number":
+        return "report.found.minimum_number.sessions" if is_sessions(first) else "report.found.minimum_number"
+    return "report.found.rate" if first.quantity.startswith("rate.") else "report.found.other"
+
+
+def opens(estimate: Estimate) -> bool:
+    """Whether a number has a sentence of its own: a minimum number, or the rate of the species asked about."""
+    head, *rest = estimate.quantity.split(".")
+    return head == "minimum_number" or (head == "rate" and len(rest) == 1)
+
+
+def _refused(result: Result, printer: Printer) -> tuple[Markup, ...]:
+    """That the question was declined, and what can be said although it was."""
+    refused = printer.say("report.found.refused", species=printer.naming.heading(result.question))
+    told = by_party(instead(result), printer.naming.programme)
+    if not told:
+        return (refused, printer.say("report.found.refused.nothing"))
+    opening = [_sentence(result, e, printer) for e in told if opens(e)]
+    return (refused, *opening, printer.say("report.found.refused.why"))
+
+
+def _opening(result: Result, estimates: Iterable[Estimate], printer: Printer) -> tuple[Markup, ...]:
+    """The number that was asked for; for rates, that they are not numbers of animals, and those of the species."""
+    naming, known = printer.naming, {e.quantity: e for e in estimates}
+    told = [_sentence(result, known[head], printer) for head in ("N", "minimum_number") if head in known][:1]
+    rates = [e for e in known.values() if group_of(e) == "rate" and not e.is_count]
     rates = [e for e in rates if e.quantity.count(".") == 1] or rates  # of the species asked about, if there is one
-    told = [_plainly(e, printer) for e in (rates or answer.estimates)[:_MOST_LISTED]]
-    return (printer.say("report.found.rates"), *told) if rates else tuple(told)
+    if rates:
+        told.append(printer.say("report.found.rates", species=naming.heading(result.question)))
+    if rates or not told:
+        listed = by_party(rates or known.values(), naming.programme)[:_MOST_LISTED]
+        told += [_sentence(result, e, printer) for e in listed]
+    return tuple(told)
 
 
-def _plainly(estimate: Estimate, printer: Printer) -> Markup:
-    """A number with its name and unit."""
-    naming = printer.naming
-    facts = {"quantity": naming.quantity(estimate), "unit": naming.unit(estimate.unit)}
-    return printer.say("report.found.other", number=printer.number(estimate), **facts)
+def _sentence(result: Result, first: Estimate, printer: Printer) -> Markup:
+    return printer.say(opening_message(result, first), **facts(result, first, printer))
+
+
+def facts(result: Result, first: Estimate, printer: Printer) -> Mapping[str, object]:
+    """What the sentences of `opening_message` name."""
+    naming, question = printer.naming, result.question
+    return {
+        "species": naming.heading(question),
+        "animals": naming.animals(question),
+        "place": naming.places(question, result.parties),
+        "party": naming.qualifier(first.quantity.partition(".")[2].partition(".")[0]),
+        "sessions": len(question.sessions),
+        "quantity": naming.quantity(first),
+        "unit": naming.unit(first.unit),
+        "value": printer.bold(first),
+        "interval": printer.level_and_interval(first),
+        "number": printer.number(first),
+    }
 
 
 def _sides(result: Result, printer: Printer) -> tuple[Markup, ...]:
@@ -73,18 +116,21 @@ def _surveyed(answer: Answer, printer: Printer) -> tuple[Markup, ...]:
 
 
 def _lists(result: Result, printer: Printer) -> tuple[Markup, ...]:
-    """The lists beside the estimate: known animals, and what adding the lists would say."""
+    """The lists beside the estimate: known animals, and what adding the lists of several parties would say."""
     lists = result.sheet.lists if result.sheet else Answer()
     if not all(quantity in lists for quantity in ("minimum_number", "naive_sum", "shared")):
         return ()
     numbers = {key: printer.value(lists[key]) for key in ("minimum_number", "naive_sum", "shared")}
-    return (printer.say("report.found.lists", **numbers),)
+    return (printer.say(_about_lists(lists), animals=printer.naming.animals(result.question), **numbers),)
 
 
-def _least(result: Result, printer: Printer) -> tuple[Markup, ...]:
-    """What can be said although the question was declined."""
-    lists = result.sheet.lists if result.sheet else Answer()
-    return _opening(result, lists, printer) if "minimum_number" in lists else ()
+def _about_lists(lists: Answer) -> str:
+    """The sentence about the lists: of one party, of several that share an animal, of several that share none yet."""
+    if sum(e.quantity.startswith("known.") and e.quantity.count(".") == 1 for e in lists.estimates) < 2:
+        return "report.found.lists.one"
+    if any(finding.rule == "nothing-shared" for finding in lists.findings):
+        return "report.found.lists.undecided"
+    return "report.found.lists.sessions" if is_sessions(lists["minimum_number"]) else "report.found.lists"
 
 
 def _own_excess(sheet: JointSheet, step: str, printer: Printer) -> Markup:

@@ -98,7 +98,7 @@ def wrap(words: str, width_em: float) -> list[str]:
     rows: list[str] = []
     row = ""
     for piece in _pieces(words):
-        if row.strip() and _width_em(row + piece.rstrip()) > width_em:
+        if row.strip() and advance_em(row + piece.rstrip()) > width_em:
             rows.append(row.rstrip())
             row = piece.lstrip()
         else:
@@ -121,7 +121,8 @@ def _is_wide(character: str) -> bool:
     return unicodedata.east_asian_width(character) in "WF"
 
 
-def _width_em(words: str) -> float:
+def advance_em(words: str) -> float:
+    """Width of a text in a sans serif, in ems, about."""
     return sum(1.0 if _is_wide(c) else 0.54 for c in words)  # 0.54 em: mean advance of a Latin sans serif
 
 

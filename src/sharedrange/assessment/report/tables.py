@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import polars as pl
 
-from sharedrange.assessment.results import AloneSum, Assessment, Convention, JointSheet, Result
+from sharedrange.assessment.programme import Programme
+from sharedrange.assessment.report.numbers import readable
+from sharedrange.assessment.results import AloneSum, Convention, JointSheet, Result
 from sharedrange.core.answer import Answer, Estimate
 from sharedrange.core.finding import Finding, Severity
 from sharedrange.core.ledger import Ledger
@@ -15,7 +17,7 @@ from sharedrange.core.survey import LIFE_STAGES, SEXES
 
 # First part of a quantity -> the group it is printed in, in the order of printing.
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "animals": ("N", "N_realised"),
+    "animals": ("N", "N_expected"),
     "use": ("N_use", "resident", "shared"),
     "density": ("D",),
     "area": ("area",),
@@ -27,17 +29,19 @@ OTHER = "other"
 POSITIONS = frozenset({"x", "y", "x_m", "y_m", "longitude", "latitude", "lon", "lat", "easting", "northing"})
 PRINTED = ("tests", "fit")  # what a reader of a report asks for; all tables are data products
 PLACED_THINGS = frozenset({"individual", "code", "detector", "deployment", "station", "observation", "capture"})
-SURFACE = "density"  # the one table that may hold positions: those of mask cells, not of animals or cameras
+SURFACE = "density"  # the one table that may ever hold positions: those of mask cells
 SLICES = (*LIFE_STAGES, "unknown_stage", *SEXES, "unknown_sex")  # last parts of the lists' quantities
 MOST_ROWS_PRINTED = 24
+MOST_COLUMNS_OF_A_ROW = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Estimates printed under one heading, ``report.group.<name>``."""
+    """Estimates printed under one heading, ``report.group.<name>``; `names_parties`: they are of several parties."""
 
     name: str
     estimates: tuple[Estimate, ...]
+    names_parties: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,27 @@ class ListRow:
 
     whole: Estimate
     slices: tuple[Estimate | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListGroup:
+    """The rows about one party's list, or (`party` empty) about all lists together."""
+
+    party: str
+    rows: tuple[ListRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListTable:
+    """Lists by party; `slices` are the columns beside the animals asked for."""
+
+    slices: tuple[str, ...]
+    groups: tuple[ListGroup, ...]
+
+    @property
+    def columns(self) -> int:
+        """How many columns the table has."""
+        return 2 + len(self.slices)
 
 
 def with_steps(result: Result) -> Result:
@@ -110,28 +135,71 @@ def _sheet_with_steps(sheet: JointSheet | None, step: str) -> JointSheet | None:
     return replace(sheet, lists=_with_step(sheet.lists, step), sums=sums, joint=joint)
 
 
-def groups(estimates: Iterable[Estimate]) -> tuple[Group, ...]:
-    """Estimates by group, in the order of GROUPS, what belongs to none last."""
+def groups(estimates: Iterable[Estimate], programme: Programme) -> tuple[Group, ...]:
+    """Estimates in readable units by group, in the order of GROUPS, what belongs to none last.
+
+    In a group numbers of one kind stand together, those of parties in the programme's order.
+    """
     by_group: dict[str, list[Estimate]] = {name: [] for name in (*GROUPS, OTHER)}
-    for estimate in estimates:
+    for estimate in by_party(readable(estimates), programme):
         by_group[group_of(estimate)].append(estimate)
-    return tuple(Group(name, tuple(found)) for name, found in by_group.items() if found)
+    named = {party_of(e, {p.id for p in programme.parties}) for found in by_group.values() for e in found} - {""}
+    return tuple(Group(name, _by_kind(name, found), len(named) > 1) for name, found in by_group.items() if found)
+
+
+def _by_kind(group: str, estimates: list[Estimate]) -> tuple[Estimate, ...]:
+    heads = GROUPS.get(group, ())
+    rank = {head: i for i, head in enumerate(heads)}
+    return tuple(sorted(estimates, key=lambda e: rank.get(_head(e), len(heads))))
+
+
+def by_party(estimates: Iterable[Estimate], programme: Programme) -> tuple[Estimate, ...]:
+    """Estimates in the programme's order of parties; those that name none come first, and none moves among its like."""
+    rank = {party.id: i for i, party in enumerate(programme.parties)}
+    return tuple(sorted(estimates, key=lambda e: rank.get(party_of(e, rank), -1)))
+
+
+def party_of(estimate: Estimate, parties: Collection[str]) -> str:
+    """The party that a number's quantity names; empty where it names none."""
+    return next((part for part in estimate.quantity.split(".")[1:] if part in parties), "")
+
+
+def _head(estimate: Estimate) -> str:
+    return estimate.quantity.partition(".")[0]
+
+
+def is_sessions(estimate: Estimate) -> bool:
+    """Whether a count has an animal once in each session that it was known in."""
+    return estimate.unit == "animal_sessions"
+
+
+def instead(result: Result) -> tuple[Estimate, ...]:
+    """What can be said where the main answer was refused: the minimum number if somebody is known, and rates."""
+    if result.answer.refusal is None:
+        return ()
+    lists, rates = (result.answers.get(name, Answer()) for name in ("lists", "rates"))
+    least = [lists["minimum_number"]] if "minimum_number" in lists else []
+    return (*(e for e in least if e.value > 0), *rates.estimates)
 
 
 def group_of(estimate: Estimate) -> str:
     """The group in which an estimate is printed."""
-    head = estimate.quantity.partition(".")[0]
+    head = _head(estimate)
     if estimate.is_count and head == "shared":  # the same word for a list's count and for an estimate
         return "lists"
     return next((name for name, heads in GROUPS.items() if head in heads), OTHER)
 
 
-def list_rows(lists: Answer) -> tuple[tuple[str, ...], tuple[ListRow, ...]]:
-    """Slices (life stages, sexes) in which the lists hold somebody, and a row a quantity."""
+def list_table(lists: Answer, programme: Programme) -> ListTable:
+    """Each party's list, then what they are together; with the slices in which somebody is listed."""
     known = {e.quantity: e for e in lists.estimates}
     slices = tuple(s for s in SLICES if any(e.value for q, e in known.items() if q.endswith(f".{s}")))
-    whole = [e for q, e in known.items() if q.rpartition(".")[2] not in SLICES]
-    return slices, tuple(ListRow(e, tuple(known.get(f"{e.quantity}.{s}") for s in slices)) for e in whole)
+    by_owner: dict[str, list[ListRow]] = {party: [] for party in (*(p.id for p in programme.parties), "")}
+    for quantity, estimate in known.items():
+        if quantity.rpartition(".")[2] not in SLICES:
+            sliced = tuple(known.get(f"{quantity}.{s}") for s in slices)
+            by_owner[party_of(estimate, by_owner)].append(ListRow(estimate, sliced))
+    return ListTable(slices, tuple(ListGroup(party, tuple(rows)) for party, rows in by_owner.items() if rows))
 
 
 def alone_rows(sheet: JointSheet, parties: tuple[str, ...], step: str) -> tuple[AloneRow, ...]:
@@ -160,17 +228,26 @@ def sheet_parties(sheet: JointSheet) -> tuple[str, ...]:
 # ---- tables that engines made -------------------------------------------------------------------------------
 
 
-def may_leave(name: str, table: pl.DataFrame) -> bool:
-    """Whether a table may be written as a data product: no position of an animal, a camera or a capture."""
+def may_leave(name: str, table: pl.DataFrame, *, is_nowhere: bool) -> bool:
+    """Whether a table may be written as a data product: no position of an animal, a camera or a capture.
+
+    The points of a density surface, and which of them were surveyed, tell where the cameras stand. They leave
+    only where `is_nowhere`: the animals are simulated, or the frame has no place on Earth.
+    """
     columns = {column.lower() for column in table.columns}
     if not columns & POSITIONS:
         return True
-    return name.rpartition(".")[2] == SURFACE and not columns & PLACED_THINGS
+    return is_nowhere and name.rpartition(".")[2] == SURFACE and not columns & PLACED_THINGS
 
 
 def printable(name: str, table: pl.DataFrame) -> bool:
     """Whether a table is one that readers ask for, and short enough."""
     return name in PRINTED and 0 < table.height <= MOST_ROWS_PRINTED
+
+
+def stands_upright(table: pl.DataFrame) -> bool:
+    """Whether a table is better read turned: one row of many columns."""
+    return table.height == 1 and table.width > MOST_COLUMNS_OF_A_ROW
 
 
 # ---- facts --------------------------------------------------------------------------------------------------
@@ -188,23 +265,13 @@ def gap_reasons(told: str) -> tuple[tuple[str, float], ...]:
     return tuple((reason, float(days)) for reason, _, days in pairs)
 
 
-def all_findings(assessment: Assessment) -> tuple[Finding, ...]:
-    """What is worth knowing about deliveries, programme and answers, each once, the heaviest first."""
-    told = [f for result in assessment.results for answer in result.answers.values() for f in answer.findings]
-    refused = [
-        f for r in assessment.results for a in r.answers.values() if a.refusal for f in a.refusal.findings
-    ]  # fmt: skip
-    weight = list(Severity).index
-    return tuple(sorted(dict.fromkeys([*assessment.findings, *told, *refused]), key=lambda f: weight(f.severity)))
-
-
 def overview_step(ledger: Ledger, results: tuple[Result, ...]) -> str:
     """The step behind the facts about deliveries: the overview, or the first question's where there is none."""
     overview = [key for key, step in ledger.steps.items() if step.operation == "assessment.overview"]
     return overview[0] if overview else (results[0].step if results else "")
 
 
-MOST_ALIKE_PRINTED = 3
+MOST_ALIKE_PRINTED = {Severity.ERROR: 3, Severity.WARNING: 3, Severity.NOTE: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +289,7 @@ def told(findings: Iterable[Finding]) -> tuple[Told, ...]:
     for finding in findings:
         by_rule.setdefault((finding.severity, finding.rule), []).append(finding)
     return tuple(
-        Told(severity, tuple(alike[:MOST_ALIKE_PRINTED]), max(0, len(alike) - MOST_ALIKE_PRINTED))
+        Told(severity, tuple(alike[: MOST_ALIKE_PRINTED[severity]]), max(0, len(alike) - MOST_ALIKE_PRINTED[severity]))
         for (severity, _), alike in by_rule.items()
     )
 

@@ -1,0 +1,328 @@
+"""Take a delivery in: guess what it is, show what was understood, ask what files cannot tell, keep it whole.
+
+What was answered stands in the delivery's own `delivery.toml`, which is the memory: the next delivery of the same
+format and the same columns is read with the same answers. Nothing is kept before everything is clear.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from sharedrange.assessment import raw_files
+from sharedrange.assessment.node import OWN, told, writing
+from sharedrange.assessment.programme import read_node
+from sharedrange.core.contents import Delivered
+from sharedrange.core.errors import InputError
+from sharedrange.core.files import folder_hash, sync, write_atomically
+from sharedrange.core.finding import Finding, Where, errors
+from sharedrange.core.ledger import Source, Step
+from sharedrange.core.progress import Progress, part, silent
+from sharedrange.exchange.delivery import FILE_NAME, FORMATS, Delivery, read_delivery, stated, write_delivery
+from sharedrange.exchange.doors import DOORS, guess
+from sharedrange.exchange.opening import IN_PLACE, open_path, shown
+from sharedrange.exchange.photos import understood as pictures_understood
+from sharedrange.exchange.photos import write_templates
+from sharedrange.exchange.proposing import propose_mapping
+
+MAPPING = "mapping.toml"
+WAITING = ".taking-"  # how the hidden folder of a delivery on its way in begins
+HEADER_BYTES = 1 << 14
+TEXT_TABLES = (".csv", ".tsv", ".txt")
+ASKED = {"missing-timezone": "timezone", "not-encoding": "encoding"}  # rule -> key, where the file is not delivery.toml
+EXAMPLES: Mapping[str, str] = {
+    "format": "camtrap-dp",
+    "crs": "EPSG:4326",
+    "timezone": "Asia/Vladivostok",
+    "taxon": "Panthera tigris",
+    "detector": "proximity",
+    "encoding": "windows-1251",
+    "date_format": "%d.%m.%Y",
+    "video_clock": "local",
+}
+"""Keys that can be asked for -> an answer as it may look."""
+OF_A_SEASON = frozenset({"party", "format", "dataset", "sessions", "occasions", "files"})
+COPIED, HASHED = 0.6, 0.9  # shares of the work
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What a delivery is with the answers given so far.
+
+    `like`: the dataset whose answers were used again, "" if none; `content`: None if something is wrong;
+    `questions`: keys of delivery.toml that must be answered, `findings`: all that was found.
+    """
+
+    dataset: str
+    format: str
+    delivery: Delivery | None
+    like: str
+    content: Delivered | None
+    questions: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A delivery that is part of the node now: its folder and the step that took it in."""
+
+    folder: Path
+    step: Step
+
+
+class Taking:
+    """A delivery on its way in: raw files lie in a hidden folder until `keep`."""
+
+    def __init__(self, node: Path, party: str, dataset: str, staged: Path, like: str) -> None:
+        self.node, self.party, self.dataset, self._staged, self._like = node, party, dataset, staged, like
+        self._given, self._wrongly_given = _declared(staged)
+        self._answers: dict[str, Any] = {}
+        self.is_kept = False
+
+    def understand(self, answers: Mapping[str, Any]) -> Understood:
+        """Read the files with what they say, what was answered, and what was answered for the last ones like them."""
+        given, found = self._given, self._wrongly_given
+        name = str(answers.get("format") or given.get("format") or guess(self._staged) or "")
+        if found or name not in FORMATS:
+            return self._unclear(name, [*found, *self._unknown(name)])
+        like, remembered = self._remembered(name)
+        self._answers = {**remembered, **given, **answers, "format": name, "party": self.party}
+        opened, found = open_path(self._staged)
+        delivery, wrong = (None, []) if opened is None else stated(opened, self._answers, self.party)
+        if delivery is None:
+            return self._unclear(name, [*found, *wrong], like)
+        delivery = replace(delivery, dataset=self.dataset)
+        if replace(read_delivery(self._staged, "")[0] or delivery, dataset=self.dataset) != delivery or not given:
+            write_delivery(delivery, self._staged)  # what came with the files stays as it was where it says the same
+        content, findings = DOORS[name].read(self._staged, delivery)
+        findings = tuple(self._named(finding) for finding in findings)
+        questions = _questions(findings) if content is None else ()
+        return Understood(self.dataset, name, delivery, like, content, questions, findings)
+
+    def keep(self, progress: Progress = silent) -> Kept:
+        """Hash the files and make the folder part of the node."""
+        lines = raw_files.sums(self._staged, progress)
+        raw = "".join(line for line in lines.splitlines(keepends=True) if not line.endswith(f"  {FILE_NAME}\n"))
+        if same := _same(self.node / OWN, raw):
+            raise InputError([Finding("take-already", {"dataset": self.dataset, "same": same})])
+        write_atomically(self._staged / raw_files.SUMS, raw.encode())
+        answers = {key: value for key, value in self._answers.items() if isinstance(value, str | int | Mapping)}
+        source = Source(self.party, self.dataset, f"{OWN}/{self.dataset}", folder_hash(self._staged))
+        self.is_kept = True
+        return Kept(self.node / OWN / self.dataset, Step("take", 1, _as_json(answers), (source.id,)))
+
+    def sheets_to_fill(self, understood: Understood, folder: Path) -> tuple[str, ...]:
+        """Write the tables that a person has to fill in or correct into a new `folder`; their names.
+
+        stations.csv of a tree of pictures that has none, mapping.toml for sheets that have none. They are given
+        with the files next time.
+        """
+        texts = self._to_fill({finding.rule for finding in understood.findings})
+        for name, content in texts.items():
+            if not (folder / name).exists():
+                write_atomically(folder / name, content)
+        return tuple(texts)
+
+    def _to_fill(self, rules: set[str]) -> dict[str, bytes]:
+        if "no-mapping" in rules and (text := propose_mapping(self._staged)):
+            return {MAPPING: text.encode()}
+        if "no-stations-table" not in rules:
+            return {}
+        with tempfile.TemporaryDirectory() as place:
+            names, _ = write_templates(Path(place), pictures_understood(self._staged))
+            return {name: (Path(place) / name).read_bytes() for name in names if name != FILE_NAME}
+
+    def _unclear(self, name: str, found: Sequence[Finding], like: str = "") -> Understood:
+        findings = tuple(self._named(finding) for finding in found)
+        return Understood(self.dataset, name, None, like, None, _questions(findings), findings)
+
+    def _unknown(self, name: str) -> list[Finding]:
+        facts = {"given": shown(name), "known": ", ".join(FORMATS)}
+        return [] if name in FORMATS else [Finding("take-unknown-format", facts, Where(FILE_NAME, field="format"))]
+
+    def _named(self, finding: Finding) -> Finding:
+        """A finding that names the delivery, not the hidden folder in which it waits."""
+        hidden = self._staged.name
+        where = replace(finding.where, file=self.dataset) if finding.where.file == hidden else finding.where
+        facts = {key: self.dataset if value == hidden else value for key, value in finding.facts.items()}
+        return replace(finding, where=where, facts=facts)
+
+    def _remembered(self, name: str) -> tuple[str, dict[str, Any]]:
+        """The delivery whose answers hold here too, and those: that named, else the newest that looks the same."""
+        if self._like:
+            candidates = [self.node / OWN / self._like]
+        else:
+            columns = columns_of(self._staged)
+            candidates = [folder for folder in _newest_first(self.node / OWN) if columns_of(folder) == columns]
+        for folder in candidates:
+            delivery, found = read_delivery(folder, self.party)
+            if delivery is None and self._like:
+                raise InputError(found)
+            if delivery is not None and delivery.format == name:
+                self._with_mapping(folder)
+                return folder.name, _carried(delivery)
+        return "", {}
+
+    def _with_mapping(self, folder: Path) -> None:
+        if (folder / MAPPING).is_file() and not (self._staged / MAPPING).exists():
+            shutil.copyfile(folder / MAPPING, self._staged / MAPPING)
+
+
+@contextmanager
+def taking(
+    node: Path,
+    files: Sequence[Path],
+    *,
+    dataset: str = "",
+    like: str = "",
+    in_place: bool = False,
+    progress: Progress = silent,
+) -> Iterator[Taking]:
+    """A delivery of `files` (files, folders, zip archives) to the node's own party; gone after the block unless kept.
+
+    `dataset`: its name, else that of the first file; `in_place`: leave the files of one folder where they are and
+    keep links and hashes. The node's writer lock is held. Raises InputError with every finding about the files,
+    ProgrammeError if the node is wrong.
+    """
+    node = Path(node)
+    party = read_node(node).party
+    name = _dataset(dataset or _name_of(files[0]))
+    target = node / OWN / name
+    with writing(node), told(node):
+        if target.exists():
+            raise InputError([Finding("take-dataset-exists", {"dataset": name}, Where(file=f"{OWN}/{name}"))])
+        if like and not (node / OWN / like).is_dir():
+            raise InputError([Finding("take-no-such-dataset", {"dataset": shown(like)})])
+        with _waiting(target) as (staged, arrive):
+            found = _brought(files, staged, in_place=in_place, progress=part(progress, 0, COPIED))
+            if found:
+                raise InputError(found)
+            work = Taking(node, party, name, staged, like)
+            yield work
+            if work.is_kept:
+                arrive()
+
+
+def _brought(files: Sequence[Path], staged: Path, *, in_place: bool, progress: Progress) -> list[Finding]:
+    if not in_place:
+        return raw_files.put(files, staged, progress)
+    if not files[0].is_dir():
+        return [Finding("take-in-place", {"path": shown(files[0].name)}, Where(file=shown(files[0].name)))]
+    pointer = staged.parent / IN_PLACE / staged.name
+    write_atomically(pointer, str(files[0].resolve()).encode())
+    return [*raw_files.link(files[0], staged), *raw_files.put(files[1:], staged, progress)]
+
+
+@contextmanager
+def _waiting(target: Path) -> Iterator[tuple[Path, Any]]:
+    """A hidden folder beside `target`, and the function that makes it `target`; gone unless that was called.
+
+    The pointer of a delivery in place goes with it.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pointers = target.parent / IN_PLACE
+    for crashed in (*target.parent.glob(f"{WAITING}*"), *pointers.glob(f"{WAITING}*")):
+        shutil.rmtree(crashed) if crashed.is_dir() else crashed.unlink()
+    staged = Path(tempfile.mkdtemp(prefix=WAITING, dir=target.parent))
+
+    def arrive() -> None:
+        staged.chmod(0o755)
+        for file in staged.rglob("*"):
+            if not file.is_symlink():
+                sync(file)
+        if (pointers / staged.name).exists():
+            (pointers / staged.name).replace(pointers / target.name)
+        staged.rename(target)
+        sync(target.parent)
+
+    try:
+        yield staged, arrive
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+        (pointers / staged.name).unlink(missing_ok=True)
+        with suppress(OSError):  # others are there
+            pointers.rmdir()
+
+
+def columns_of(folder: Path) -> frozenset[str]:
+    """What the tables of a delivery look like: the first line of each text table, the kinds of the other files."""
+    opened, _ = open_path(folder)
+    looks = set()
+    for name in () if opened is None else opened.sizes:
+        suffix = Path(name).suffix.lower()
+        if name in {FILE_NAME, MAPPING, raw_files.SUMS}:
+            continue
+        looks.add(_first_line(folder / name) if suffix in TEXT_TABLES else suffix)
+    return frozenset(looks)
+
+
+def _first_line(file: Path) -> str:
+    with file.open("rb") as stream:
+        return stream.readline(HEADER_BYTES).decode("latin-1").strip()
+
+
+def _declared(folder: Path) -> tuple[dict[str, Any], list[Finding]]:
+    """What a delivery.toml among the files says already; nothing if there is none."""
+    if not (folder / FILE_NAME).is_file():
+        return {}, []
+    delivery, found = read_delivery(folder, "")
+    return ({} if delivery is None else _said(delivery)), list(found)
+
+
+def _said(delivery: Delivery) -> dict[str, Any]:
+    """What a delivery.toml says beyond the defaults."""
+    default = Delivery("", "", "")
+    said = {f.name: getattr(delivery, f.name) for f in fields(Delivery) if f.name not in {"dataset", "party"}}
+    return {key: value for key, value in said.items() if value != getattr(default, key)}
+
+
+def _carried(delivery: Delivery) -> dict[str, Any]:
+    """What holds for the next season too."""
+    return {key: value for key, value in _said(delivery).items() if key not in OF_A_SEASON}
+
+
+def _questions(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """The keys of delivery.toml that would settle errors."""
+    keys = [
+        finding.where.field if finding.where.file == FILE_NAME else ASKED.get(finding.rule)
+        for finding in errors(findings)
+    ]
+    return tuple(dict.fromkeys(key for key in keys if key is not None and key in EXAMPLES))
+
+
+def _newest_first(own: Path) -> list[Path]:
+    """Deliveries by when their delivery.toml was written, the last first."""
+    folders = [path for path in own.iterdir() if not path.name.startswith(".") and (path / FILE_NAME).is_file()]
+    return sorted(folders, key=lambda path: ((path / FILE_NAME).stat().st_mtime_ns, path.name), reverse=True)
+
+
+def _same(own: Path, raw: str) -> str:
+    """The delivery that holds the same files already."""
+    for folder in _newest_first(own):
+        known = folder / raw_files.SUMS
+        if known.is_file() and known.read_bytes() == raw.encode():
+            return folder.name
+    return ""
+
+
+def _name_of(file: Path) -> str:
+    return file.resolve().name if file.is_dir() else file.stem
+
+
+def _dataset(name: str) -> str:
+    """A name as a folder of `own` may have it. Raises InputError if it cannot be one."""
+    clean = unicodedata.normalize("NFC", name).strip()
+    if not clean or clean.startswith(".") or "/" in clean or "\\" in clean or not clean.isprintable():
+        raise InputError([Finding("take-bad-name", {"dataset": shown(name)})])
+    return clean
+
+
+def _as_json(value: Any) -> Any:
+    """Answers as JSON values."""
+    return {str(k): _as_json(v) for k, v in value.items()} if isinstance(value, Mapping) else value

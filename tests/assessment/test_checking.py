@@ -1,0 +1,67 @@
+"""A check says what an assessment would stumble over, and changes nothing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sharedrange.assessment.assessing import assess
+from sharedrange.assessment.checking import check
+from sharedrange.assessment.estimating import estimate
+from sharedrange.core.errors import InputError, ProgrammeError
+from sharedrange.core.finding import Severity
+
+
+def programme_with(node: Path, old: str, new: str) -> None:
+    file = node / "programme.toml"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def without_sides(node: Path) -> None:
+    lines = (node / "programme.toml").read_text(encoding="utf-8").splitlines()
+    (node / "programme.toml").write_text("\n".join(line for line in lines if not line.startswith("sides =")))
+
+
+def in_a_local_grid(node: Path) -> None:
+    projection = next(
+        line for line in (node / "programme.toml").read_text().splitlines() if line.startswith("projection")
+    )
+    programme_with(node, projection, 'projection = "local:grid"')
+
+
+@pytest.mark.parametrize("ruin", [without_sides, in_a_local_grid], ids=lambda ruin: ruin.__name__)
+def test_what_a_check_lets_pass_can_be_assessed_and_what_cannot_is_found(node: Path, ruin: object) -> None:
+    assert not [found for found in check(node) if found.severity is Severity.ERROR]
+    assert callable(ruin)
+    ruin(node)
+    with pytest.raises((InputError, ProgrammeError)) as stopped:
+        assess(node)
+    assert set(stopped.value.findings) <= set(check(node))
+
+
+def test_a_file_beside_the_folders_of_deliveries_is_told(node: Path) -> None:
+    shutil.make_archive(str(node / "received" / "westfell" / "more"), "zip", node / "received" / "westfell")
+    (found,) = [finding for finding in check(node) if finding.rule == "loose-file"]
+    assert found.facts["path"] == "received/westfell/more.zip"
+    assert found.severity is Severity.WARNING
+
+
+def test_a_finding_about_a_package_says_which_package(node: Path) -> None:
+    package = next((node / "received" / "eastfell").iterdir())
+    (package / "notes.txt").write_text("x")
+    (found,) = check(node)
+    assert found.rule == "file-not-listed"
+    assert found.where.file == f"received/eastfell/{package.name}/notes.txt"
+
+
+def test_an_estimate_of_a_species_that_nobody_identified_is_refused_with_those_there_are(node: Path) -> None:
+    package = next((node / "received" / "eastfell").iterdir())
+    with pytest.raises(InputError) as refused:
+        estimate(package, taxon="Felis nusquam")
+    (found,) = refused.value.findings
+    assert found.rule == "taxon-not-recorded"
+    assert found.facts["taxa"]
