@@ -29,7 +29,7 @@ OWN = Delivery("north", "cams", "camtrap-dp", catalogue="stripes")
 TABLES = ("deployments", "media", "observations")
 PROFILE = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2/camtrap-dp-profile.json"
 DEPLOYED = "deploymentID,latitude,longitude,deploymentStart,deploymentEnd\n"
-SHOT = "mediaID,deploymentID,timestamp,filePath\n"
+SHOT = "mediaID,deploymentID,timestamp,filePath,filePublic,fileMediatype\n"
 SEEN = (
     "observationID,deploymentID,mediaID,eventID,eventStart,eventEnd,observationLevel,observationType,"
     "individualID,count,observationTags\n"
@@ -44,7 +44,7 @@ def package(**tables: str) -> dict[str, str | bytes]:
         "deployments.csv": DEPLOYED
         + "d1,43.1,131.1,2024-05-01T00:00:00+10:00,2024-06-01T00:00:00+10:00\n"
         + "d2,43.2,131.2,2024-05-01T00:00:00+10:00,2024-06-01T00:00:00+10:00\n",
-        "media.csv": SHOT + "m1,d1,2024-05-02T00:00:00+10:00,a.jpg\n",
+        "media.csv": SHOT + "m1,d1,2024-05-02T00:00:00+10:00,a.jpg,true,image/jpeg\n",
         "observations.csv": SEEN
         + seen("o1", "d1", "event", "M1", tags="flank:left | cub")
         + seen("o2", "d2", "event", "F2"),
@@ -83,8 +83,8 @@ def test_a_package_becomes_a_dated_survey_in_utc(make: Make) -> None:
 def test_the_official_example_is_read_and_each_animal_counted_once(data: Path) -> None:
     survey, found = read(data / "camtrapdp_example")
     assert (survey.deployments.height, survey.media.height, survey.observations.height) == (4, 423, 36)
-    assert {f.rule for f in found} == {"media-level-left-out"}
-    assert survey.observations.height + sum(int(f.facts["rows"] or 0) for f in found) == 549
+    assert {f.rule for f in found} == {"media-level-left-out", "not-carried"}
+    assert survey.observations.height + sum(int(f.facts.get("rows") or 0) for f in found) == 549
     assert survey.observations["individual"].null_count() == 36
     assert survey.observations["catalogue"].null_count() == 36
 
@@ -131,14 +131,14 @@ def test_the_versions_that_are_read(make: Make, version: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "profile", ["https://x/camtrap-dp/0.1.6/p.json", "https://x/camtrap-dp/2.0/p.json", "data-package", None, 3]
+    "profile", ["https://x/camtrap-dp/0.9/p.json", "https://x/camtrap-dp/2.0/p.json", "data-package", None, 3]
 )
 def test_another_version_is_a_finding_that_names_those_that_are_read(make: Make, profile: object) -> None:
     files = package()
     files["datapackage.json"] = json.dumps({**json.loads(files["datapackage.json"]), "profile": profile})
     _, found = camtrapdp.read(make(files), OWN)
     assert [f.rule for f in found] == ["unknown-version"]
-    assert found[0].facts["known"] == "1.0, 1.0.1, 1.0.2"
+    assert found[0].facts["known"] == "0.1.6, 1.0-rc.1, 1.0, 1.0.1, 1.0.2"
 
 
 def test_resources_that_are_absent_remote_or_outside_are_all_named(make: Make) -> None:
@@ -162,7 +162,9 @@ def test_everything_wrong_in_the_tables_is_said_at_once(make: Make) -> None:
     observed = (
         SEEN + seen("o1", "d9", "events", "M1", tags="flank:top", media="m9", count="0") + seen("", "d1", "event", "M1")
     )
-    found = errors_of(make(package(deployments=deployed, media=SHOT + "m1,d8,x,a.jpg\n", observations=observed)))
+    found = errors_of(
+        make(package(deployments=deployed, media=SHOT + "m1,d8,x,a.jpg,true,image/jpeg\n", observations=observed))
+    )
     assert sorted(found, key=str) == sorted(
         [
             ("out-of-range", 2, "latitude"),
@@ -219,6 +221,7 @@ def test_doubts_are_warnings_and_keep_the_survey(make: Make) -> None:
         ("doubtful-clock", "warning", 2),
         ("outside-deployment", "warning", 2),
         ("individual-with-count", "warning", 2),
+        ("media-outside-deployment", "warning", 2),
     ]
 
 

@@ -44,7 +44,8 @@ def test_a_bare_path_is_recognised_by_what_it_holds(data: Path, tmp_path: Path, 
     assert guess(data / "ovenbird_subset") == "captures"
     shutil.make_archive(str(tmp_path / "a"), "zip", data, "camtrapdp_example")
     assert guess(tmp_path / "a.zip") == "camtrap-dp"
-    assert guess(make({"photo.jpg": "x"})) is None
+    assert guess(make({"Кедр/DCIM/100RECNX/photo.JPG": "x"})) == "camera-folders"
+    assert guess(make({"notes.md": "x"})) is None
     assert guess(tmp_path / "nowhere") is None
 
 
@@ -54,7 +55,7 @@ def test_a_bare_path_is_checked_and_asked_for_what_it_does_not_say(data: Path, m
     content, found = check_path(data / "ovenbird_subset")
     assert content is None
     assert {f.rule for f in found if f.severity is Severity.ERROR} == {"missing-crs", "missing-taxon"}
-    assert [f.rule for f in check_path(make({"photo.jpg": "x"}))[1]] == ["unknown-kind"]
+    assert [f.rule for f in check_path(make({"notes.md": "x"}))[1]] == ["unknown-kind"]
     assert [f.rule for f in check_path(make({}))[1]] == ["empty-folder"]
 
 
@@ -121,3 +122,18 @@ def test_what_is_no_manifest_is_a_finding(make: Make, text: str) -> None:
     found = verify_manifest(make({"manifest.json": text, "a": "x"}))
     assert [f.rule for f in found] in (["bad-json"], ["bad-manifest"])
     assert [f.rule for f in verify_manifest(make({"a": "x"}))] == ["no-manifest"]
+
+
+@pytest.mark.parametrize(
+    ("told", "rule"),
+    [
+        ({"crs": "EPSG:99"}, "unknown-crs"),
+        ({"timezone": "Asia/Nowhere"}, "unknown-timezone"),
+        ({"detector": "camera"}, "unknown-detector"),
+        ({"colour": "red"}, "unknown-key"),
+    ],
+)
+def test_what_is_told_in_the_place_of_a_declaration_is_judged_like_one(told: dict[str, str], rule: str) -> None:
+    content, found = check_path(EXAMPLES / "two-halves" / "own" / "nets", **told)
+    assert content is None
+    assert [finding.rule for finding in found] == [rule]

@@ -235,3 +235,19 @@ def test_what_is_shown_is_one_short_printable_line() -> None:
     assert shown("a\x1b[31m\n" + "b" * 500).isprintable()
     assert len(shown("b" * 500)) == opening.SHOWN_LENGTH + 1
     shown("\udcff").encode()
+
+
+def test_a_folder_that_may_not_be_listed_is_not_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "captures.csv").write_text("x")
+    (tmp_path / "closed").mkdir()
+
+    def list_open_folders(folder: str | Path) -> object:
+        if Path(folder).name == "closed":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scan(folder)
+
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", list_open_folders)
+    opened, found = open_path(tmp_path)
+    assert opened is None
+    assert rules(found) == ["file-damaged"]

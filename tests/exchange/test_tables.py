@@ -147,3 +147,11 @@ def test_any_text_is_a_sheet_or_findings(text: str) -> None:
     assert sheet is not None or found
     if sheet is not None:
         typed(sheet, columns, "Asia/Tokyo")
+
+
+@pytest.mark.parametrize("year", ["0024", "1024", "2204", "9999"])
+def test_a_year_in_which_no_camera_stands_is_no_time(year: str) -> None:
+    sheet, _ = read_csv("d.csv", f"start\n{year}-05-01T00:00:00Z\n")
+    assert sheet is not None
+    _, found = typed(sheet, [Column("start", "time")])
+    assert [finding.rule for finding in found] == ["not-a-time"]

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pyproj import CRS
@@ -21,12 +22,24 @@ from sharedrange.core.engine import unknown_key
 from sharedrange.core.files import write_atomically
 from sharedrange.core.finding import Finding, Where
 from sharedrange.core.survey import DETECTORS, SEXES
+from sharedrange.exchange.dates import ORDERS
 from sharedrange.exchange.opening import Opened, codec, escapes, open_path, shown, unknown_encoding
 
 FILE_NAME = "delivery.toml"
 FORMATS: Mapping[str, tuple[str, ...]] = {
     "captures": ("captures", "traps", "usage", "individuals"),
     "camtrap-dp": ("package", "effort"),
+    "camera-folders": ("stations", "clock", "effort", "times"),
+    "spreadsheet": ("mapping",),
+    "wildlife-insights": ("cameras", "deployments", "images"),
+    "movebank": ("tracks",),
+    "counts": ("visits", "counts", "mapping"),
+    "genotypes": ("samples", "alleles", "mapping"),
+    "smart": (),
+    "nextgis": ("mapping",),
+    "odk": ("mapping",),
+    "cybertracker": (),
+    "darwin-core": ("archive", "event", "occurrence", "humboldt", "measurementorfact"),
 }
 """Door -> the names that `files` may give to its files."""
 MAX_BYTES = 1 << 16  # a declaration, not data
@@ -45,7 +58,13 @@ class Delivery:
     `detector`: proximity, count, multi or single; `sessions`: session -> first day, where files count days;
     `occasions`: session -> number of occasions, where files do not tell it;
     `sexes`: code as written -> female or male, for files that write numbers;
-    `files`: what a file is (``traps``, or ``traps.<session>``) -> its path in the delivery.
+    `date_order`: day-first, month-first or year-first, where files write 5/6/24;
+    `files`: what a file is (``traps``, or ``traps.<session>``) -> its path in the delivery;
+    `date_format`: how days are written where that is not 2024-05-01, as ``%d.%m.%Y``;
+    `columns`: column as written -> what it is, where the format's own names do not tell;
+    `threats`: word of the files -> kind of threat;
+    `positions`: ``exif`` to take positions of cameras from their pictures; `video_clock`: what the clock in the
+    header of MP4 and MOV files shows, utc or local.
     """
 
     party: str
@@ -61,9 +80,16 @@ class Delivery:
     files: Mapping[str, str] = field(default_factory=dict)
     occasions: Mapping[str, int] = field(default_factory=dict)
     sexes: Mapping[str, str] = field(default_factory=dict)
+    date_order: str = ""
+    date_format: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    threats: Mapping[str, str] = field(default_factory=dict)
+    positions: str = ""
+    video_clock: str = ""
 
 
-_TABLES = ("sessions", "files", "occasions", "sexes")
+_TABLES = ("sessions", "files", "occasions", "sexes", "columns", "threats")
+_DAY_FORMAT = re.compile(r"(?:[^%]|%[dmbBYy])*")
 _KEYS = tuple(f.name for f in fields(Delivery) if f.name != "dataset")
 
 
@@ -79,16 +105,23 @@ def read_delivery(folder: Path, party: str) -> tuple[Delivery | None, tuple[Find
     return delivery, tuple(found)
 
 
-def declared(opened: Opened, party: str) -> tuple[Delivery | None, list[Finding]]:
-    """delivery.toml of an opened delivery; None if there is a finding."""
+def declared(
+    opened: Opened, party: str, told: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[Delivery | None, list[Finding]]:
+    """delivery.toml of an opened delivery, `told` in the place of what it says; None if there is a finding."""
     if FILE_NAME not in opened.sizes:
         return None, [Finding("no-delivery-toml", {"path": shown(opened.path.name)}, Where(file=FILE_NAME))]
     text, found = opened.text(FILE_NAME, "utf-8", MAX_BYTES)
     if text is None:
         return None, found
     given, found = _parse(text)
-    found += _wrong(given, party) if not found else []
-    return (None if found else _delivery(given, opened.path.stem if not opened.is_folder else opened.path.name)), found
+    return (None, found) if found else stated(opened, {**given, **told}, party)
+
+
+def stated(opened: Opened, given: Mapping[str, Any], party: str = "") -> tuple[Delivery | None, list[Finding]]:
+    """What `given` says about an opened delivery, as delivery.toml would; None if there is a finding."""
+    found = _wrong(given, party)
+    return (None if found else _delivery(given, opened.path.name if opened.is_folder else opened.path.stem)), found
 
 
 def write_delivery(delivery: Delivery, folder: Path) -> None:
@@ -146,6 +179,11 @@ def _wrong(given: Mapping[str, Any], party: str) -> list[Finding]:
     found += _wrong_timezone(given.get("timezone", ""))
     found += _wrong_encoding(given.get("encoding", "utf-8"))
     found += _wrong_detector(given.get("detector", ""))
+    if given.get("date_order", "") not in ("", *ORDERS):
+        found.append(unknown_key(shown(given["date_order"]), ORDERS, _at("date_order")))
+    found += _wrong_date_format(given.get("date_format", ""))
+    found += _wrong_choice(given, "positions", ("exif",))
+    found += _wrong_choice(given, "video_clock", ("utc", "local"))
     return [*found, *_wrong_tables(given)]
 
 
@@ -177,11 +215,11 @@ def _wrong_format(name: str | None) -> list[Finding]:
 
 
 def _wrong_crs(crs: str) -> list[Finding]:
-    known = not crs or LOCAL.fullmatch(crs) or _is_horizontal(crs)
+    known = not crs or LOCAL.fullmatch(crs) or is_horizontal(crs)
     return [] if known else [Finding("unknown-crs", {"crs": shown(crs)}, _at("crs"))]
 
 
-def _is_horizontal(crs: str) -> bool:
+def is_horizontal(crs: str) -> bool:
     """Whether PROJ knows a CRS, and it has coordinates on the map."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PROJ warns of old spellings that it still reads
@@ -210,6 +248,23 @@ def _wrong_detector(detector: str) -> list[Finding]:
     return [Finding("unknown-detector", {"value": shown(detector), "known": ", ".join(DETECTORS)}, _at("detector"))]
 
 
+def _wrong_date_format(pattern: str) -> list[Finding]:
+    parts = ("d",), ("m", "b", "B"), ("Y", "y")
+    whole = _DAY_FORMAT.fullmatch(pattern) and all(sum(pattern.count(f"%{p}") for p in part) == 1 for part in parts)
+    if not pattern or whole:
+        return []
+    facts = {"key": "date_format", "given": shown(repr(pattern)), "expected": "a day, month and year such as %d.%m.%Y"}
+    return [Finding("setting-type", facts, _at("date_format"))]
+
+
+def _wrong_choice(given: Mapping[str, Any], key: str, known: tuple[str, ...]) -> list[Finding]:
+    """A finding where a key says none of the words that it may say (nothing said is right)."""
+    value = given.get(key, "")
+    if not value or value in known:
+        return []
+    return [Finding("unknown-word", {"value": shown(value), "known": ", ".join(known)}, _at(key))]
+
+
 def _wrong_tables(given: Mapping[str, Any]) -> list[Finding]:
     found = _wrong_files(flat_files(given.get("files", {})), str(given.get("format", "")))
     for name, day in given.get("sessions", {}).items():
@@ -221,6 +276,10 @@ def _wrong_tables(given: Mapping[str, Any]) -> list[Finding]:
     for code, sex in given.get("sexes", {}).items():
         if sex not in SEXES:
             found.append(_wrong_entry("sexes", code, sex, " or ".join(SEXES)))
+    for table in ("columns", "threats"):
+        found += [
+            _wrong_entry(table, k, v, "a text") for k, v in given.get(table, {}).items() if not isinstance(v, str)
+        ]
     return found
 
 

@@ -5,40 +5,81 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from sharedrange.core.contents import Delivered
 from sharedrange.core.finding import Finding, Where
 from sharedrange.core.survey import Survey
-from sharedrange.exchange import camtrapdp, captures
-from sharedrange.exchange.delivery import FILE_NAME, FORMATS, Delivery, read_delivery
+from sharedrange.exchange import (
+    camtrapdp,
+    captures,
+    counts,
+    cybertracker,
+    darwincore,
+    genotypes,
+    movebank,
+    nextgis,
+    odk,
+    photos,
+    smart,
+    spreadsheets,
+    wildlife_insights,
+)
+from sharedrange.exchange.delivery import FILE_NAME, FORMATS, Delivery, declared, read_delivery, stated
+from sharedrange.exchange.fieldtools import field_tool
 from sharedrange.exchange.opening import Opened, open_path, shown
 
-Read = Callable[[Path, Delivery], tuple[Survey | None, tuple[Finding, ...]]]
+Read = Callable[[Path, Delivery], tuple[Delivered | None, tuple[Finding, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A format that comes in. `read` gives the survey, or None and at least one error, and raises nothing."""
+    """A format that comes in. `read` gives what it holds, or None and at least one error, and raises nothing."""
 
     name: str
     read: Read
 
 
+def _surveys(read: Callable[[Path, Delivery], tuple[Survey | None, tuple[Finding, ...]]]) -> Read:
+    """A door whose format holds a survey and nothing else."""
+
+    def read_delivered(folder: Path, delivery: Delivery) -> tuple[Delivered | None, tuple[Finding, ...]]:
+        survey, found = read(folder, delivery)
+        return (None if survey is None else Delivered(survey=survey)), found
+
+    return read_delivered
+
+
 DOORS: Mapping[str, Door] = {
-    "captures": Door("captures", captures.read),
-    "camtrap-dp": Door("camtrap-dp", camtrapdp.read),
+    door.name: door
+    for door in (
+        Door("captures", _surveys(captures.read)),
+        Door("camtrap-dp", camtrapdp.read_delivered),
+        Door("camera-folders", photos.read),
+        Door("spreadsheet", spreadsheets.read),
+        Door("wildlife-insights", wildlife_insights.read),
+        Door("movebank", movebank.read),
+        Door("counts", counts.read),
+        Door("genotypes", genotypes.read),
+        Door("smart", smart.read),
+        Door("nextgis", nextgis.read),
+        Door("odk", odk.read),
+        Door("cybertracker", cybertracker.read),
+        Door("darwin-core", darwincore.read),
+    )
 }
 
 
-def read_delivered(folder: Path, party: str) -> tuple[Survey | None, Delivery | None, tuple[Finding, ...]]:
-    """The survey of a folder (or zip) that holds delivery.toml and the files it speaks of.
+def read_delivered(folder: Path, party: str) -> tuple[Delivered | None, Delivery | None, tuple[Finding, ...]]:
+    """What a folder (or zip) holds that has delivery.toml and the files it speaks of.
 
-    `party` is whose folder it is; an empty one accepts any. No survey if a finding is an error.
+    `party` is whose folder it is; an empty one accepts any. None if a finding is an error.
     """
     delivery, found = read_delivery(folder, party)
     if delivery is None:
         return None, None, found
-    survey, more = DOORS[delivery.format].read(folder, delivery)
-    return survey, delivery, (*found, *more)
+    content, more = DOORS[delivery.format].read(folder, delivery)
+    return content, delivery, (*found, *more)
 
 
 def guess(path: Path) -> str | None:
@@ -51,20 +92,44 @@ def _door_of(opened: Opened) -> str | None:
     names = {name.lower() for name in opened.sizes}
     if any(name.rpartition("/")[2] == camtrapdp.PACKAGE for name in names):
         return "camtrap-dp"
+    if any(name.rpartition("/")[2] in darwincore.FILES for name in names):
+        return "darwin-core"
     if names & {"captures.csv", "captures.txt"} or names & {"traps.csv", "traps.txt"}:
         return "captures"
-    return None
+    if tool := field_tool(opened):
+        return tool
+    if spreadsheets.MAPPING_FILE in names:
+        return "spreadsheet"
+    if wildlife_insights.is_export(opened):
+        return "wildlife-insights"
+    if "visits.csv" in names:
+        return "counts"
+    if {"samples.csv", "alleles.csv"} <= names:
+        return "genotypes"
+    if any(name.endswith(photos.MEDIA_SUFFIXES) for name in names):
+        return "camera-folders"
+    return "movebank" if movebank.is_export(opened) else None
 
 
-def check_path(path: Path) -> tuple[Survey | None, tuple[Finding, ...]]:
-    """The survey of any folder or zip that a door knows, with or without delivery.toml, and all findings."""
+def check_path(path: Path, **told: Any) -> tuple[Delivered | None, tuple[Finding, ...]]:
+    """What any folder or zip holds that a door knows, with or without delivery.toml, and all findings.
+
+    `told` stands in for what delivery.toml says (`crs`, `timezone`, `detector`, ...), and goes before it.
+    """
     opened, found = open_path(path)
     if opened is None:
         return None, tuple(found)
+    delivery, found = _said(opened, told)
+    if delivery is None:
+        return None, tuple(found)
+    return DOORS[delivery.format].read(path, delivery)
+
+
+def _said(opened: Opened, told: Mapping[str, Any]) -> tuple[Delivery | None, list[Finding]]:
+    """What is said about an opened delivery: by its delivery.toml and by `told`, or by `told` alone."""
     if FILE_NAME in opened.sizes:
-        survey, _, findings = read_delivered(path, "")
-        return survey, findings
+        return declared(opened, "", told)
     name = _door_of(opened)
     if name is None:
-        return None, (Finding("unknown-kind", {"known": ", ".join(FORMATS)}, Where(file=shown(path.name))),)
-    return DOORS[name].read(path, Delivery("", path.name if path.is_dir() else path.stem, name))
+        return None, [Finding("unknown-kind", {"known": ", ".join(FORMATS)}, Where(file=shown(opened.path.name)))]
+    return stated(opened, {"party": "", "format": name, **told})

@@ -16,7 +16,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -29,6 +29,7 @@ MAX_UNPACKED_BYTES = 16_384 * MIB  # what an archive says it would become
 MAX_RATIO = 250  # unpacked to packed; text tables stay under 50, deflate's own limit is 1032
 RATIO_MATTERS_FROM_BYTES = MIB  # a small file of blanks may shrink a lot and harm nobody
 SHOWN_LENGTH = 80
+IN_PLACE = ".in-place"  # beside a delivery: a file of its name holds the folder that its links may lead to
 
 ENCODINGS = (
     *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "ascii", "latin-1", "iso8859-5", "iso8859-15"),
@@ -72,6 +73,13 @@ class Opened:
         if len(content) > limit:
             return None, [Finding("file-too-large", {"path": shown(name), "limit_mib": limit // MIB}, where)]
         return content, []
+
+    def head(self, name: str, size: int) -> bytes:
+        """The first bytes of one file, for a guess at what it is; none if it cannot be read."""
+        try:
+            return self.fetch(name, size)
+        except _CANNOT_READ:
+            return b""
 
     def text(self, name: str, encoding: str, limit: int = MAX_TABLE_BYTES) -> tuple[str | None, list[Finding]]:
         """One file as text of the declared encoding. None if there is a finding."""
@@ -128,9 +136,11 @@ def _hidden(name: str) -> bool:
 def _folder_sizes(root: Path) -> tuple[dict[str, int], list[Finding]]:
     sizes: dict[str, int] = {}
     found: list[Finding] = []
-    for path in _walk(root):
+    left_at = _left_at(root)
+    inside = (root.resolve(), *([left_at] if left_at else []))
+    for path in _walk(root, left_at):
         name = path.relative_to(root).as_posix()
-        if rule := _wrong_with(path, root):
+        if rule := _wrong_with(path, inside):
             found.append(_about(rule, name))
         elif path.is_file():
             sizes[name] = path.stat().st_size
@@ -139,15 +149,36 @@ def _folder_sizes(root: Path) -> tuple[dict[str, int], list[Finding]]:
     return sizes, found
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    """Files and links below `root`, hidden ones left out, no link followed, in the order of their names."""
-    for folder, folders, files in os.walk(root):
+def _walk(root: Path, left_at: Path | None = None) -> Iterator[Path]:
+    """Files and links below `root`, hidden ones left out, in the order of their names.
+
+    No link is followed but those of a delivery in place, from its folder to `left_at`, where its files were left.
+    """
+    for folder, folders, files in os.walk(root, onerror=_raise):
         folders[:] = sorted(name for name in folders if not _hidden(name))
         links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        if left_at and Path(folder) == root:
+            followed = [name for name in links if (root / name).resolve().is_relative_to(left_at)]
+            links = [name for name in links if name not in followed]
+            yield from (path for name in followed for path in _walk(root / name))
         yield from (Path(folder) / name for name in sorted([*links, *files]) if not _hidden(name))
 
 
-def _wrong_with(path: Path, root: Path) -> str | None:
+def _left_at(root: Path) -> Path | None:
+    """The folder where the files of a delivery in place were left.
+
+    The pointer lies beside the delivery, where nothing that comes in a package can put one.
+    """
+    pointer = root.parent / IN_PLACE / root.name
+    return Path(pointer.read_text(encoding="utf-8")) if pointer.is_file() else None
+
+
+def _raise(error: OSError) -> None:
+    """A folder that may not be listed is not an empty one."""
+    raise error
+
+
+def _wrong_with(path: Path, inside: Sequence[Path]) -> str | None:
     """The rule that a path of a folder breaks. A pipe would make the reader wait for ever."""
     try:
         path.name.encode()
@@ -157,7 +188,7 @@ def _wrong_with(path: Path, root: Path) -> str | None:
         return "file-name"
     except (OSError, RuntimeError):
         return "file-damaged"
-    if not target.is_relative_to(root.resolve()):
+    if not any(target.is_relative_to(folder) for folder in inside):
         return "link-outside"
     return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else "not-a-file"
 

@@ -28,7 +28,8 @@ MAX_COLUMNS = 1000
 MISSING = ("", "NA", "NaN", "nan")  # Camtrap DP's missingValues; R writes NA
 DELIMITERS = (",", ";", "\t", "|")
 _CHUNK_ROWS = 50_000
-_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?"
+# Camera traps exist since about 1900; a year beyond is a slip of the hand, and would make a window of centuries.
+_TIME = r"^(?:19|20|21)\d{2}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?"
 _OFFSET = r"(Z|[+-]\d{2}:?\d{2})$"
 
 Kind = Literal["text", "number", "whole", "time", "word", "flag"]
@@ -76,7 +77,7 @@ def read_csv(file: str, text: str, delimiter: str = ",") -> tuple[Sheet | None, 
 
     Rows of another width than the header and rows that hold nothing are findings, by line number.
     """
-    records = _records(text, delimiter)
+    records = split(text, delimiter)
     try:
         _, header = next(records, (1, []))
     except csv.Error:
@@ -84,12 +85,17 @@ def read_csv(file: str, text: str, delimiter: str = ",") -> tuple[Sheet | None, 
     if found := _wrong_header(file, header):
         return None, found
     names = [name.strip() or f" column {n}" for n, name in enumerate(header, start=1)]
-    return _body(file, names, records)
+    return sheet_from(file, names, records)
 
 
-def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(first line, cells) of each record; blank lines are passed over. Raises csv.Error on broken quotes."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+def split(text: str, delimiter: str, quote: str = '"') -> Iterator[tuple[int, list[str]]]:
+    """(first line, cells) of each record; blank lines are passed over. Raises csv.Error on broken quotes.
+
+    Without a `quote` every delimiter and every line end counts.
+    """
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote or None, quoting=quoting, strict=True)
     line = 1
     for cells in reader:
         if cells:
@@ -110,7 +116,10 @@ def _wrong_header(file: str, header: list[str]) -> list[Finding]:
     ]
 
 
-def _body(file: str, names: list[str], records: Iterator[tuple[int, list[str]]]) -> tuple[Sheet, list[Finding]]:
+def sheet_from(
+    file: str, names: Sequence[str], records: Iterator[tuple[int, list[str]]]
+) -> tuple[Sheet, list[Finding]]:
+    """Records of `split` under these names as a sheet; records of another width are findings."""
     found: list[Finding] = []
     good = _whole_records(file, len(names), records, found)
     chunks = [_frame(names, [])]

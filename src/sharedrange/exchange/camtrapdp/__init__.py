@@ -1,6 +1,8 @@
-"""Door `camtrap-dp`: Camera Trap Data Packages in and out."""
+"""Door `camtrap-dp`: Camera Trap Data Packages checked, read and written."""
 
-from sharedrange.exchange.camtrapdp.reading import PACKAGE, read
+from sharedrange.exchange.camtrapdp.checking import validate
+from sharedrange.exchange.camtrapdp.package import PACKAGE
+from sharedrange.exchange.camtrapdp.reading import read, read_delivered
 from sharedrange.exchange.camtrapdp.writing import write
 
-__all__ = ["PACKAGE", "read", "write"]
+__all__ = ["PACKAGE", "read", "read_delivered", "validate", "write"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import mimetypes
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,39 +13,17 @@ import polars as pl
 from sharedrange.core.errors import InputError
 from sharedrange.core.files import write_atomically
 from sharedrange.core.finding import Finding, Where
+from sharedrange.core.sheets import neutral_csv
 from sharedrange.core.survey import Survey
-from sharedrange.exchange.camtrapdp.reading import PACKAGE, TABLES
+from sharedrange.exchange.camtrapdp.package import NEUTRAL, PACKAGE
+from sharedrange.exchange.camtrapdp.schema import NEWEST, TABLES, schemas
 from sharedrange.exchange.delivery import Delivery, write_delivery
 
-VERSION = "1.0.2"
-_SCHEMAS = f"https://raw.githubusercontent.com/tdwg/camtrap-dp/{VERSION}"
+_SCHEMAS = f"https://raw.githubusercontent.com/tdwg/camtrap-dp/{NEWEST}"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def _names(words: str) -> tuple[str, ...]:
-    return tuple(words.split())
-
-
-# Every column of the standard's table schemas, in their order; Frictionless readers expect them all.
-_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "deployments": _names(
-        "deploymentID locationID locationName latitude longitude coordinateUncertainty deploymentStart "
-        "deploymentEnd setupBy cameraID cameraModel cameraDelay cameraHeight cameraDepth cameraTilt "
-        "cameraHeading detectionDistance timestampIssues baitUse featureType habitat deploymentGroups "
-        "deploymentTags deploymentComments "
-    ),
-    "media": _names(
-        "mediaID deploymentID captureMethod timestamp filePath filePublic fileName fileMediatype exifData "
-        "favorite mediaComments "
-    ),
-    "observations": _names(
-        "observationID deploymentID mediaID eventID eventStart eventEnd observationLevel observationType "
-        "cameraSetupType scientificName count lifeStage sex behavior individualID individualPositionRadius "
-        "individualPositionAngle individualSpeed bboxX bboxY bboxWidth bboxHeight classificationMethod "
-        "classifiedBy classificationTimestamp classificationProbability observationTags observationComments "
-    ),
-    "effort": ("deploymentID", "start", "end", "reason"),
-}
+_EFFORT_COLUMNS = ("deploymentID", "start", "end", "reason")
 _EFFORT_SCHEMA = {
     "fields": [
         {"name": "deploymentID", "type": "string", "constraints": {"required": True}},
@@ -91,7 +68,8 @@ def write(
     `created`: ISO 8601 with offset; empty: the end of the last deployment, as this package reads no clock.
     `prefix` stands before every table's file name (``SIMULATED-``); `sampling_design` is a word of the
     standard, `licence` an SPDX name for data and media. Times are written in UTC to the second, a flank as the
-    tag ``flank:left``; detector and catalogue, which the standard has no place for, go into delivery.toml.
+    tag ``flank:left``, text that a spreadsheet may take for a formula with an apostrophe before it;
+    detector and catalogue, which the standard has no place for, go into delivery.toml.
     Raises InputError if the survey is undated or its positions are not longitude and latitude.
     """
     if found := _cannot_write(survey):
@@ -105,7 +83,7 @@ def write(
         "effort": _effort(survey),
     }
     for name, table in tables.items():
-        write_atomically(folder / _file(name, facts), _in_order(table, _COLUMNS[name]).write_csv().encode())
+        write_atomically(folder / _file(name, facts), neutral_csv(_in_order(table, _columns(name))))
     package = json.dumps(_package(survey, facts), ensure_ascii=False, indent=2) + "\n"
     write_atomically(folder / PACKAGE, package.encode())
     write_delivery(_delivery(survey, catalogue), folder)
@@ -129,6 +107,11 @@ def _cannot_write(survey: Survey) -> list[Finding]:
 
 def _file(table: str, facts: _Facts) -> str:
     return f"{facts.prefix}{table}.csv"
+
+
+def _columns(table: str) -> tuple[str, ...]:
+    """Every column of the standard's table schemas, in their order: Frictionless readers expect them all."""
+    return schemas(NEWEST)[table].names if table in TABLES else _EFFORT_COLUMNS
 
 
 def _in_order(table: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:
@@ -203,6 +186,7 @@ def _package(survey: Survey, facts: _Facts) -> dict[str, Any]:
         "resources": [*(_resource(name, facts) for name in TABLES), _effort_resource(facts)],
         "profile": f"{_SCHEMAS}/camtrap-dp-profile.json",
         "name": survey.dataset.lower(),
+        NEUTRAL: True,
         "created": facts.created,
         "title": facts.title,
         "description": facts.description,

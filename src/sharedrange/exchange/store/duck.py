@@ -1,0 +1,117 @@
+"""DuckDB over the files of the store, with bounds on memory and threads, offline.
+
+Answers come back through a small temporary Parquet file: DuckDB's own way to polars needs another package of
+some 100 MB, and its stream interface leaves complaints on standard error when the program ends (DuckDB 2.0).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from sharedrange.exchange.store.generations import damaged
+
+THREADS = 2
+QUERY_MEMORY_MB = 256
+IMPORT_MEMORY_MB = 768
+ROW_GROUP_ROWS = 122_880  # DuckDB's own: large enough to scan fast, small enough to pass over what is not asked
+PARQUET = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
+
+
+@dataclass(frozen=True, slots=True)
+class Duck:
+    """An open DuckDB. `folder` is a temporary place of its own."""
+
+    connection: duckdb.DuckDBPyConnection
+    folder: Path
+
+    def run(self, sql: str) -> None:
+        """Run a statement. Raises InputError if a file is missing or damaged, OSError if memory or disk are full."""
+        try:
+            self.connection.execute(sql)
+        except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
+            raise _told(str(error).splitlines()[0]) from error
+        except duckdb.OutOfMemoryException as error:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from error
+
+    def table(self, sql: str) -> pl.DataFrame:
+        """What a query gives."""
+        file = self.folder / "answer.parquet"
+        self.run(f"COPY ({sql}) TO {text(str(file))} (FORMAT parquet, COMPRESSION lz4)")
+        try:
+            return pl.read_parquet(file, memory_map=False)
+        finally:
+            file.unlink()
+
+    def write(self, sql: str, file: Path) -> int:
+        """Write what a query gives into a Parquet file of the store; the number of rows."""
+        self.run(f"COPY ({sql}) TO {text(str(file))} ({PARQUET})")
+        return int(pl.scan_parquet(file).select(pl.len()).collect().item())
+
+
+@contextmanager
+def duck(memory_mb: int = QUERY_MEMORY_MB, beside: Path | None = None) -> Iterator[Duck]:
+    """A DuckDB in memory that spills to a temporary folder (in `beside`, if given) and never asks the network."""
+    with tempfile.TemporaryDirectory(prefix=".duck-", dir=beside) as name:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "threads": THREADS,
+            "memory_limit": f"{memory_mb}MB",
+            "temp_directory": f"{name}/spill",
+            "preserve_insertion_order": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }
+        with duckdb.connect(":memory:", config=config) as connection:
+            yield Duck(connection, Path(name))
+
+
+def text(value: str) -> str:
+    """A text as it stands in SQL.
+
+    Examples
+    --------
+    >>> text("L'Amour")
+    "'L''Amour'"
+    """
+    return "'" + value.replace("'", "''") + "'"
+
+
+def texts(values: Sequence[str]) -> str:
+    """A list of texts as it stands in SQL behind IN."""
+    return "(" + ", ".join(map(text, values)) + ")"
+
+
+def files(paths: Sequence[Path]) -> str:
+    """A table of SQL that reads these Parquet files."""
+    return f"read_parquet([{', '.join(text(str(path)) for path in paths)}], hive_partitioning = false)"
+
+
+def _told(problem: str) -> Exception:
+    """What DuckDB says against a file: the disk is full or refuses, or the file is not what it should be."""
+    if any(word in problem.lower() for word in ("no space", "write", "too large")):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return damaged(problem[:160])
+
+
+def save(rows: pl.DataFrame, file: Path) -> None:
+    """Write a table as Parquet. Raises OSError if the disk takes no more."""
+    try:
+        rows.write_parquet(file, compression="zstd", compression_level=1)
+    except pl.exceptions.PolarsError as error:  # polars wraps what the system says
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+
+
+def load(file: Path) -> pl.DataFrame:
+    """A Parquet file of the store. Raises InputError if it is missing or damaged."""
+    try:
+        return pl.read_parquet(file, memory_map=False, hive_partitioning=False)
+    except (FileNotFoundError, pl.exceptions.PolarsError) as error:
+        raise damaged(file.name) from error
