@@ -65,3 +65,17 @@ def test_an_estimate_of_a_species_that_nobody_identified_is_refused_with_those_t
     (found,) = refused.value.findings
     assert found.rule == "taxon-not-recorded"
     assert found.facts["taxa"]
+
+
+def test_a_nodes_own_delivery_is_compared_with_the_protocol_that_was_agreed_on(node: Path) -> None:
+    programme_with(node, 'id = "secretariat"', 'id = "office"')
+    (node / "node.toml").write_text('party = "westfell"\n', encoding="utf-8")
+    (node / "own").mkdir(exist_ok=True)
+    delivered = next((node / "received" / "westfell").iterdir())
+    shutil.copytree(delivered, node / "own" / delivered.name)
+    shutil.rmtree(node / "received" / "westfell")
+    before = {found.rule for found in check(node)}
+    (node / "protocol.toml").write_text('name = "winter"\n[cameras]\nstations_min = 1000\n', encoding="utf-8")
+    (told,) = [found for found in check(node) if found.rule not in before]
+    assert told.severity is Severity.WARNING
+    assert told.rule.startswith("protocol")

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sharedrange.assessment.material import Surveys
-from sharedrange.assessment.node import open_node
+from sharedrange.assessment.node import OpenNode, open_node
 from sharedrange.assessment.plan import ANSWER, Planned, plan
 from sharedrange.assessment.register import lint
 from sharedrange.core.errors import InputError, ProgrammeError
 from sharedrange.core.finding import Finding, Where, errors
 from sharedrange.exchange.doors import check_path
+from sharedrange.exchange.protocol import check_protocol, read_protocol
+
+PROTOCOL_FILE = "protocol.toml"
 
 
 def check(path: Path | str) -> tuple[Finding, ...]:
@@ -40,11 +43,27 @@ def _check_node(folder: Path) -> tuple[Finding, ...]:
     try:
         for delivered in node.deliveries:
             found += surveys.findings(delivered)
+        found += _against_protocol(node, surveys)
     except InputError as error:
         found += error.findings
     if not errors(found):
         found += _unanswerable(planned)
     return tuple(dict.fromkeys(found))
+
+
+def _against_protocol(node: OpenNode, surveys: Surveys) -> Iterator[Finding]:
+    """Where what the node's own party delivered departs from the node's protocol.toml, if it has one."""
+    file = node.folder / PROTOCOL_FILE
+    if not file.is_file():
+        return
+    protocol, about = read_protocol(file)
+    yield from about
+    if protocol is None:
+        return
+    for content in (surveys.content(d) for d in node.deliveries if d.is_own):
+        for held in (content.survey, content.counts):
+            if held is not None:
+                yield from check_protocol(held, protocol)
 
 
 def _unanswerable(planned: Iterable[Planned]) -> Iterator[Finding]:

@@ -51,9 +51,13 @@ class Surveys:
             raise InputError(wrong)
         return read
 
+    def content(self, delivered: Delivered) -> Content:
+        """Everything that one delivery holds. Raises InputError with all findings of the node."""
+        return self._read[delivered.source.id][0]
+
     def of(self, delivered: Delivered) -> Survey | None:
         """The survey of one delivery, if it holds one. Raises InputError with all findings of the node."""
-        return self._read[delivered.source.id][0].survey
+        return self.content(delivered).survey
 
     def findings(self, delivered: Delivered) -> tuple[Finding, ...]:
         """What is worth knowing about one delivery."""

@@ -7,6 +7,8 @@ only what depends on it.
 
 from __future__ import annotations
 
+import json
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 from sharedrange.assessment.engines import ENGINES
 from sharedrange.assessment.joint import CLIPPED, CROSSING, alone_name
 from sharedrange.assessment.material import Material, Surveys
-from sharedrange.assessment.node import OpenNode
+from sharedrange.assessment.node import Delivered, OpenNode
 from sharedrange.assessment.programme import Question
 from sharedrange.assessment.running import Prepared, Task
 from sharedrange.core.answer import Refusal, Scope
@@ -23,6 +25,7 @@ from sharedrange.core.engine import read_settings, unknown_key
 from sharedrange.core.errors import NotEnoughData, ProgrammeError
 from sharedrange.core.finding import Finding, Where
 from sharedrange.core.ledger import Ledger, Step
+from sharedrange.exchange.delivery import FILE_NAME as DELIVERY_FILE
 from sharedrange.population import minimum, rates, scr
 from sharedrange.population.scr.thin import refusal
 from sharedrange.records import decisions_value
@@ -207,7 +210,7 @@ class _Planner:
     def _taken(self) -> tuple[str, ...]:
         """The steps that took in the deliveries of every party: the closure window is common to all."""
         return tuple(
-            self._step("exchange.take", 1, {"party": d.party, "dataset": d.dataset}, (d.source.id,))
+            self._step("exchange.take", 1, {"party": d.party, "dataset": d.dataset} | _answers(d), (d.source.id,))
             for d in self.material.deliveries
         )
 
@@ -236,6 +239,15 @@ class _Planner:
 
 def _no_deliveries(question: Question) -> Refusal:
     return Refusal(question.id, {"deliveries": 0}, {"deliveries": 1})
+
+
+def _answers(delivered: Delivered) -> dict[str, Json]:
+    """What people declared about a delivery, so that a number's way back tells it; {} where it cannot be read."""
+    try:
+        declared = tomllib.loads((delivered.path / DELIVERY_FILE).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return {}  # the door tells what is wrong
+    return {"declared": json.loads(json.dumps(declared, default=str))}
 
 
 def _as_json(value: Any) -> Any:
