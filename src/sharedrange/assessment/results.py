@@ -132,8 +132,13 @@ class Assessment:
 
     @property
     def all_findings(self) -> tuple[Finding, ...]:
-        """What is worth knowing about deliveries, programme and answers, each once, the heaviest first."""
-        answers = [answer for result in self.results for answer in result.told.values()]
+        """What is worth knowing about deliveries, programme and answers, each once, the heaviest first.
+
+        What concerns only the fits of a party alone is left out: they stand beside the answer to be compared
+        with it, and a mask cut at the border must look too small.
+        """
+        told = [item for result in self.results for item in result.told.items()]
+        answers = [answer for name, answer in told if not name.startswith("alone.")]
         about = [finding for answer in answers for finding in answer.findings]
         refused = [finding for answer in answers if answer.refusal for finding in answer.refusal.findings]
         weight = list(Severity).index

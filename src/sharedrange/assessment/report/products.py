@@ -22,6 +22,7 @@ from sharedrange.core.answer import Estimate, Refusal
 from sharedrange.core.canonical import canonical
 from sharedrange.core.finding import Finding
 from sharedrange.core.places import Projection
+from sharedrange.core.sheets import neutral
 from sharedrange.core.words import DEFAULT, Words, load
 
 SIMULATED = "SIMULATED"
@@ -53,7 +54,6 @@ ANSWERS = pl.Schema(
 FINDINGS = pl.Schema(
     {"severity": pl.String(), "rule": pl.String(), "where": pl.String(), "fact": pl.String(), "remedy": pl.String()}
 )
-_FORMULA = r"^[=+\-@\t\r']"  # what a spreadsheet may take for a formula (OWASP, CSV injection)
 
 
 def file_name(stem: str, suffix: str, programme: Programme) -> str:
@@ -168,9 +168,7 @@ def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
         column = column.map_elements(str, return_dtype=pl.String)
     elif dtype not in (pl.String, pl.Categorical, pl.Enum):
         return column
-    column = column.cast(pl.String)
-    neutral = pl.when(column.str.contains(_FORMULA)).then(pl.lit("'") + column).otherwise(column)
-    return neutral.alias(name)
+    return neutral(column.cast(pl.String)).alias(name)
 
 
 # ---- what the report prints, as data ---------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from sharedrange.core.finding import Fact, Finding, Severity, Where, errors
+from sharedrange.core.sheets import as_written
 from sharedrange.core.survey import DETECTORS, EFFORT, GAP_REASONS, conform
 from sharedrange.exchange.dates import DateStyle, iso_times
 from sharedrange.exchange.delivery import Delivery
@@ -18,7 +19,6 @@ from sharedrange.exchange.tables import DELIMITERS, ROW, Column, Sheet, flag, mi
 STATIONS, CLOCK, EFFORT_TABLE, TIMES = "stations", "clock", "effort", "times"
 ROLES = (STATIONS, CLOCK, EFFORT_TABLE, TIMES)
 MAX_BYTES = 16 * MIB  # times.csv of 200 000 pictures
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # what a spreadsheet may take for a formula (OWASP, CSV injection)
 _ALIASES = {
     **dict.fromkeys(("lat", "y", "north", "northing"), "latitude"),
     **dict.fromkeys(("lon", "long", "lng", "x", "east", "easting"), "longitude"),
@@ -148,20 +148,7 @@ def _renamed(sheet: Sheet, known: Set[str]) -> tuple[Sheet, list[Finding]]:
     rows = sheet.rows.rename(names)
     # Only columns that are read: polars takes a name such as * for all columns.
     own = (name for name in names.values() if name in known)
-    return sheet.with_rows(rows.with_columns(unguarded(pl.col(name)) for name in own)), []
-
-
-def guarded(column: pl.Expr) -> pl.Expr:
-    """Text that no spreadsheet takes for a formula; `unguarded` gives it back."""
-    risky = pl.any_horizontal(column.str.starts_with(first) for first in FORMULA)
-    return pl.when(risky).then(pl.lit("'") + column).otherwise(column).name.keep()
-
-
-def unguarded(column: pl.Expr) -> pl.Expr:
-    """Text as it was before `guarded`."""
-    rest = column.str.strip_prefix("'")
-    risky = column.str.starts_with("'") & pl.any_horizontal(rest.str.starts_with(first) for first in FORMULA)
-    return pl.when(risky).then(rest).otherwise(column).name.keep()
+    return sheet.with_rows(rows.with_columns(as_written(pl.col(name)) for name in own)), []
 
 
 def _whole_days(sheet: Sheet, columns: Sequence[Column]) -> tuple[Sheet, list[Finding]]:

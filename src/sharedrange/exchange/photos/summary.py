@@ -13,13 +13,13 @@ import polars as pl
 from sharedrange.core.files import write_atomically
 from sharedrange.core.finding import Finding, Where
 from sharedrange.core.progress import Progress, silent
+from sharedrange.core.sheets import neutral
 from sharedrange.exchange.delivery import FILE_NAME, Delivery, declared
 from sharedrange.exchange.opening import open_path, shown
 from sharedrange.exchange.photos import health
 from sharedrange.exchange.photos.bursts import bursts
 from sharedrange.exchange.photos.health import Silence
 from sharedrange.exchange.photos.reading import Tree, first_and_last, look
-from sharedrange.exchange.photos.sheets import guarded
 from sharedrange.exchange.photos.stations import HEADER
 
 FORMAT = "camera-folders"
@@ -206,6 +206,6 @@ def _proposed_csv(summary: Summary) -> bytes:
 def _csv(columns: Mapping[str, object]) -> bytes:
     """A table as UTF-8 with a byte order mark, without which spreadsheets read neither Cyrillic nor Chinese."""
     table = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
-    cells = table.select(guarded(pl.col(name)) for name in columns)
+    cells = table.select(neutral(pl.col(name)).name.keep() for name in columns)
     blank = cells.with_columns(pl.when(pl.all() != "").then(pl.all()))  # polars writes an empty text as ""
     return codecs.BOM_UTF8 + blank.write_csv().encode()
