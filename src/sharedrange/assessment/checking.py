@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from sharedrange.assessment.material import Surveys
 from sharedrange.assessment.node import OpenNode, open_node
 from sharedrange.assessment.plan import ANSWER, Planned, plan
+from sharedrange.assessment.raw_files import SUMS, changed
 from sharedrange.assessment.register import lint
 from sharedrange.core.errors import InputError, ProgrammeError
 from sharedrange.core.finding import Finding, Where, errors
@@ -34,7 +36,7 @@ def _check_node(folder: Path) -> tuple[Finding, ...]:
     except (ProgrammeError, InputError) as error:
         return error.findings
     surveys = Surveys(node)
-    found = [*node.findings, *lint(node.programme)]
+    found = [*node.findings, *lint(node.programme), *_changed_since_taken(node)]
     planned: tuple[Planned, ...] = ()
     try:
         planned, _ = plan(node, surveys)
@@ -49,6 +51,15 @@ def _check_node(folder: Path) -> tuple[Finding, ...]:
     if not errors(found):
         found += _unanswerable(planned)
     return tuple(dict.fromkeys(found))
+
+
+def _changed_since_taken(node: OpenNode) -> Iterator[Finding]:
+    """Raw files of `take`, copied or left in place, that are not as they were. Raw files are never edited."""
+    for delivered in node.deliveries:
+        if delivered.is_own and (delivered.path / SUMS).is_file():
+            for finding in changed(delivered.path):
+                file = f"{delivered.source.path}/{finding.where.file}"
+                yield replace(finding, where=replace(finding.where, file=file))
 
 
 def _against_protocol(node: OpenNode, surveys: Surveys) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sharedrange.core.files import sha256_of
-from sharedrange.core.finding import Finding, Where
+from sharedrange.core.finding import Finding, Severity, Where
 from sharedrange.core.progress import Progress, silent
 from sharedrange.exchange.delivery import FILE_NAME
 from sharedrange.exchange.opening import Opened, open_path, shown
@@ -65,19 +65,19 @@ def sums(folder: Path, progress: Progress) -> str:
 
 
 def changed(folder: Path, progress: Progress = silent) -> tuple[Finding, ...]:
-    """A finding for each file of a taken delivery that is not as it was when it was taken.
+    """A warning for each file of a taken delivery that is not as it was when it was taken.
 
     Files left in place can change without a word; reading them all again takes as long as hashing did.
     """
     try:
         was = _listed((folder / SUMS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return (_about("file-missing", SUMS),)
+        return (_about("taken-file-missing", SUMS),)
     now = _listed(sums(folder, progress))
     return (
-        *(_about("file-missing", name) for name in sorted(was.keys() - now.keys())),
-        *(_about("file-not-listed", name) for name in sorted(now.keys() - was.keys() - NOT_RAW)),
-        *(_about("file-changed", name) for name in sorted(was.keys() & now.keys()) if was[name] != now[name]),
+        *(_about("taken-file-missing", name) for name in sorted(was.keys() - now.keys())),
+        *(_about("taken-file-added", name) for name in sorted(now.keys() - was.keys() - NOT_RAW)),
+        *(_about("taken-file-changed", name) for name in sorted(was.keys() & now.keys()) if was[name] != now[name]),
     )
 
 
@@ -87,7 +87,7 @@ def _listed(text: str) -> dict[str, str]:
 
 
 def _about(rule: str, name: str) -> Finding:
-    return Finding(rule, {"path": shown(name)}, Where(file=shown(name)))
+    return Finding(rule, {"path": shown(name)}, Where(file=shown(name)), Severity.WARNING)
 
 
 def _opened(file: Path) -> tuple[Opened | None, list[str], list[Finding]]:
