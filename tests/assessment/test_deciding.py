@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from sharedrange.assessment.deciding import decide, read_decisions
+from sharedrange.assessment.material import decisions_among
 from sharedrange.assessment.node import open_node
 from sharedrange.assessment.programme import write_new_node
 from sharedrange.core.errors import InputError
 from sharedrange.core.individuals import LocalIndividual, Verdict
-from sharedrange.records import concordance
+from sharedrange.records import Decision, concordance
 
 AT = "2026-11-22T00:00:00Z"
 HEADER = "party_a,catalogue_a,code_a,party_b,catalogue_b,code_b,taxon,verdict,evidence\n"
@@ -101,3 +102,17 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: str | bytes
 
 def test_a_byte_order_mark_is_no_obstacle(tmp_path: Path) -> None:
     assert len(read_decisions(file(tmp_path, b"\xef\xbb\xbf" + (HEADER + ROW).encode()))) == 1
+
+
+def test_a_chain_through_a_third_partys_catalogue_counts_the_animal_once(park: Path) -> None:
+    programme = park / "programme.toml"
+    others = "".join(f'\n[[parties]]\nid = "{p}"\nname = "{p}"\n' for p in ("park-b", "park-c"))
+    programme.write_text(programme.read_text(encoding="utf-8") + others, encoding="utf-8")
+    a, b, c = (LocalIndividual(p, "main", "M1") for p in ("park-a", "park-b", "park-c"))
+    taxon = "Panthera tigris"
+    decide(park, [Decision(one, c, taxon, Verdict.SAME, "park-a") for one in (a, b)], AT)
+    node, taxa = open_node(park), frozenset({taxon})
+    together = decisions_among(node, taxa, frozenset({"park-a", "park-b"}))
+    assert len(together.partition([a, b]).groups) == 1
+    alone = decisions_among(node, taxa, frozenset({"park-a"}))
+    assert (alone.links, alone.joint_ids) == ((), {})

@@ -275,7 +275,7 @@ def test_a_line_without_the_shape_of_a_record_is_malformed(change: dict[str, obj
     fields = {
         name: getattr(record, name) for name in ("author_key", "body", "kind", "prev", "recorded_at", "seq", "sig")
     }
-    lines = canonical({**fields, **change}), canonical({**fields, "more": 1}), record.line()  # type: ignore[dict-item]
+    lines = canonical({**fields, **change}), canonical({**fields, "more": 1}), record.line()  # type: ignore[dict-item]  # wrong on purpose
     assert rules(read_lines(*lines).findings) == ["record-malformed", "record-malformed"]
 
 

@@ -259,13 +259,13 @@ class Material:
 
 
 def decisions_among(node: OpenNode, taxa: frozenset[str], parties: frozenset[str]) -> Concordance:
-    """The decisions in force about `taxa` among the catalogues of `parties`.
+    """The decisions in force about `taxa`, as those see them who see `parties`.
 
-    Who sees one party only knows its animals by its own codes: joint ids are minted by decisions between
-    parties, and must not change what a party alone would have said.
+    Several parties use every decision: a chain that makes two of their animals one may lead through a third
+    party's catalogue. Who sees one party only knows its animals by its own codes and decisions: what was
+    decided between parties, joint ids too, must not change what a party alone would have said.
     """
     in_force, _ = concordance(node.records, taxa)
-    links = tuple(link for link in in_force.links if {link.a.party, link.b.party} <= parties)
-    if len(parties) == 1:
-        return Concordance(links)
-    return Concordance(links, {who: joint for who, joint in in_force.joint_ids.items() if who.party in parties})
+    if len(parties) > 1:
+        return in_force
+    return Concordance(tuple(link for link in in_force.links if {link.a.party, link.b.party} <= parties))

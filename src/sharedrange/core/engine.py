@@ -86,7 +86,7 @@ def read_settings(schema: type[S], given: Mapping[str, Any], where: Where = Wher
     Raises ProgrammeError with every unknown key (naming the nearest), missing key and wrong type at once.
     """
     hints = typing.get_type_hints(schema)
-    known = {f.name: f for f in fields(schema)}  # type: ignore[arg-type]
+    known = {f.name: f for f in fields(schema)}  # type: ignore[arg-type]  # S is a dataclass by contract
     found: list[Finding] = []
     values: dict[str, Any] = {}
     for key, value in given.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -80,17 +80,3 @@ class CaptureHistory:
         for who, where, count in self.captures.select("individual", "detector", "count").iter_rows():
             table[rows[who], columns[where]] += count
         return table
-
-    def of_parties(self, parties: frozenset[str]) -> CaptureHistory:
-        """What only the detectors of `parties` saw: the history each would have had alone."""
-        keep = self.detectors["party"].is_in(list(parties))
-        detectors = self.detectors.filter(keep)
-        captures = self.captures.filter(pl.col("detector").is_in(detectors["detector"].to_list()))
-        seen = captures["individual"].unique().to_list()
-        return replace(
-            self,
-            detectors=detectors,
-            captures=captures,
-            individuals=self.individuals.filter(pl.col("individual").is_in(seen)),
-            effort=self.effort[keep.to_numpy()],
-        )

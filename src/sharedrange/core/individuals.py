@@ -7,7 +7,7 @@ decides; different codes are one when someone decided so. Left-only against righ
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -57,18 +57,7 @@ class Concordance:
     """
 
     links: tuple[Link, ...] = ()
-    joint_ids: Mapping[LocalIndividual, str] = None  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "joint_ids", dict(self.joint_ids or {}))
-
-    def among(self, individuals: Iterable[LocalIndividual]) -> Concordance:
-        """The decisions that concern only `individuals`."""
-        known = set(individuals)
-        return Concordance(
-            tuple(link for link in self.links if link.a in known and link.b in known),
-            {who: joint for who, joint in self.joint_ids.items() if who in known},
-        )
+    joint_ids: Mapping[LocalIndividual, str] = field(default_factory=dict)
 
     def partition(self, individuals: Iterable[LocalIndividual]) -> Partition:
         """`individuals` grouped into animals by the *same* decisions, and by nothing else.

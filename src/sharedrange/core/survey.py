@@ -88,7 +88,7 @@ class Survey:
 
     def with_tables(self, **tables: pl.DataFrame) -> Survey:
         """The survey with some of its tables replaced."""
-        return replace(self, **tables)  # type: ignore[arg-type]
+        return replace(self, **tables)  # type: ignore[arg-type]  # only tables are given
 
 
 def conform(table: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:

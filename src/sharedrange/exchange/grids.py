@@ -162,7 +162,7 @@ def _workbook(file: str, content: bytes) -> Workbook:
     book = _load(content)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            parts = {s.title: archive.read(s._worksheet_path) for s in book.worksheets}  # noqa: SLF001, RUF100
+            parts = {s.title: archive.read(s._worksheet_path) for s in book.worksheets}  # noqa: SLF001, RUF100  (openpyxl tells a sheet's part nowhere else)
         epoch = 1904 if book.epoch == CALENDAR_MAC_1904 else 1900
         return Workbook(file, content, tuple(parts), epoch, parts)
     finally:

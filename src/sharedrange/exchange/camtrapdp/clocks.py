@@ -66,7 +66,7 @@ def _implausible(table: Table, name: str, columns: tuple[str, ...], created: dat
     found: list[Broken] = []
     for column in columns:
         at = table.rows[column]
-        if at.len() == at.null_count() or (at.min() >= EARLIEST and at.max() <= latest):  # type: ignore[operator]
+        if at.len() == at.null_count() or (at.min() >= EARLIEST and at.max() <= latest):  # type: ignore[operator]  # times
             continue  # the two ends of a column cost less than a look at every row
         odd = table.rows.filter((pl.col(column) < EARLIEST) | (pl.col(column) > latest))
         facts = odd.select(ROW, value=pl.col(column).dt.strftime("%Y-%m-%d"))
