@@ -172,6 +172,25 @@ def test_the_tables_have_the_columns_of_their_schemas_and_no_codes() -> None:
     assert dict(joint.select("sex", "n").iter_rows()) == {"female": 1, "male": 1}
 
 
+def test_the_minimum_number_of_each_stage_and_sex_keeps_the_flank_rule() -> None:
+    females = [("a", f"F{i}", {"sex": "female", "life_stage": "adult", "flank": f}) for i, f in enumerate(FLANK_CASE)]
+    cubs = [("a", "C", {"life_stage": "juvenile"}), ("b", "M", {"sex": "male", "life_stage": "adult"})]
+    joint = answer(met([*females, *cubs])).tables["lists"].filter(pl.col("party") == "")
+    by_class = {(stage, sex): minimum for stage, sex, minimum in joint.select("stage", "sex", "minimum").iter_rows()}
+    assert by_class == {("adult", "female"): 3, ("adult", "male"): 1, ("juvenile", None): 1}
+
+
+FLANK_CASE = ("both", "left", "left", "right")
+
+
+def test_the_minimum_of_a_stage_and_sex_is_summed_over_sessions_like_the_plain_number() -> None:
+    rows = [("a", "L", "1", "left"), ("a", "R", "2", "right"), ("a", "B", "2", "left")]
+    table = met([(p, c, {"session": s, "flank": f, "life_stage": "adult", "sex": "male"}) for p, c, s, f in rows])
+    listed = answer(table, parties=("a",))
+    joint = listed.tables["lists"].filter(pl.col("party") == "")
+    assert joint["minimum"].to_list() == [listed["minimum_number"].value] == [2]
+
+
 def test_progress_rises_to_one_and_the_work_can_be_stopped() -> None:
     told: list[float] = []
     answer(met([("a", "M1")]), progress=told.append)

@@ -35,6 +35,7 @@ LISTS = pl.Schema(
         "n": pl.Int64(),  # animals, or animal-sessions where there are several sessions
         "left_only": pl.Int64(),
         "right_only": pl.Int64(),
+        "minimum": pl.Int64(),  # the fewest animals that these can be
     }
 )
 CROSSINGS = pl.Schema({"parties": pl.String(), "stage": pl.String(), "n": pl.Int64()})
@@ -189,7 +190,7 @@ def _answer(
     return Answer(estimates=estimates, tables=tables, findings=(*found, *notes))
 
 
-ENGINE = Engine(NAME, 1, MinimumSettings, MinimumInputs, _answer)
+ENGINE = Engine(NAME, 2, MinimumSettings, MinimumInputs, _answer)
 
 
 def _identified(inputs: MinimumInputs) -> pl.DataFrame:
@@ -295,11 +296,13 @@ def _lists_table(lists: _Lists) -> pl.DataFrame:
     """The table LISTS."""
     parts = [pl.DataFrame(schema=LISTS)]
     for party, rows in (*lists.by_party.items(), ("", lists.joint)):
-        counted = rows.group_by(stage="life_stage", sex="sex").agg(
-            n=pl.len().cast(pl.Int64),
-            left_only=(pl.col("left") & ~pl.col("right")).sum().cast(pl.Int64),
-            right_only=(pl.col("right") & ~pl.col("left")).sum().cast(pl.Int64),
+        by_session = rows.group_by("session", stage="life_stage", sex="sex").agg(
+            n=pl.len(),
+            left_only=(pl.col("left") & ~pl.col("right")).sum(),
+            right_only=(pl.col("right") & ~pl.col("left")).sum(),
+            minimum=pl.max_horizontal(pl.col("left").sum(), pl.col("right").sum()),
         )
+        counted = by_session.group_by("stage", "sex").agg(pl.exclude("session").sum().cast(pl.Int64))
         parts.append(counted.select(pl.lit(party).alias("party"), pl.all()).select(LISTS.names()))
     return pl.concat(parts).sort("party", "stage", "sex", nulls_last=True)
 
