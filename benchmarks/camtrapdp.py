@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,21 @@ SPECIES = ("Panthera uncia", "Lynx lynx", "Capra sibirica", "Ovis ammon", "Vulpe
 VERSION = "1.0.2"
 SCHEMAS = Path(__file__).parent.parent / "tests" / "data" / "exchange" / "camtrapdp_schemas"
 TABLES = ("deployments", "media", "observations")
+ABOUT: Mapping[str, object] = {
+    "created": "2026-01-01T00:00:00Z",
+    "contributors": [{"title": "Generated", "role": "contact"}],
+    "project": {
+        "title": "Generated",
+        "samplingDesign": "systematicRandom",
+        "captureMethod": ["activityDetection"],
+        "individualAnimals": False,
+        "observationLevel": ["media", "event"],
+    },
+    "spatial": {"type": "Polygon", "coordinates": []},
+    "temporal": {"start": "2023-11-14", "end": "2024-10-01"},
+    "taxonomic": [{"scientificName": name} for name in SPECIES],
+}
+"""What the standard's profile asks a package to say of itself."""
 
 
 # --- the package ---
@@ -70,7 +86,7 @@ def write_package(folder: Path) -> None:
             }
         )
     profile = f"https://raw.githubusercontent.com/tdwg/camtrap-dp/{VERSION}/camtrap-dp-profile.json"
-    package = {"name": "generated", "profile": profile, "created": "2026-01-01T00:00:00Z", "resources": resources}
+    package = {**ABOUT, "name": "generated", "profile": profile, "resources": resources}
     (folder / "datapackage.json").write_text(json.dumps(package))
 
 
@@ -186,7 +202,8 @@ def frictionless(folder: Path) -> dict[str, float]:
     from frictionless import Package, system
 
     descriptor = json.loads((folder / "datapackage.json").read_text())
-    del descriptor["profile"], descriptor["created"]
+    for key in ("profile", *ABOUT):
+        del descriptor[key]
     (folder / "frictionless.json").write_text(json.dumps(descriptor))
     with system.use_context(trusted=True):
         report = Package(str(folder / "frictionless.json")).validate()

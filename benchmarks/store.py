@@ -3,9 +3,10 @@
     python benchmarks/store.py [--seasons 10] [--rows 10000000] [--folder DIR] [--keep]
 
 Makes `seasons` deliveries of `rows` observations each (seeded; bursts of photographs at 1,000 stations a party),
-imports them piece by piece, and asks both sides the same in a process of its own each: CPU seconds of all threads,
-peak memory of the whole process. The other side is what somebody writes with polars and lazy scans; it may use
-OTHERS_GB and is "refused" beyond. The folder is deleted afterwards. A hundred million rows take some 6 GB.
+imports them piece by piece, works out the derived tables, and asks both sides the same in a process of its own each:
+CPU seconds of all threads, peak memory of the whole process. The other side is what somebody writes with polars and
+lazy scans; it may use OTHERS_GB and is "refused" beyond. The folder is deleted afterwards. A hundred million rows
+take some 6 GB.
 """
 
 from __future__ import annotations
@@ -249,10 +250,15 @@ def take_in(folder: Path, number: int, rows: int) -> None:
     """Import one season in this process; print seconds and peak memory."""
     wall, cpu = time.perf_counter(), time.process_time()
     made = Season(number, rows)
-    spent = time.process_time()
     Store(folder).import_(made, f"{number:064d}", lambda share: print(f"\r{share:4.0%}", end="", file=sys.stderr))
-    used = time.process_time() - cpu
-    print(json.dumps([time.perf_counter() - wall, used, peak_mb(), spent - cpu]))
+    print(json.dumps([time.perf_counter() - wall, time.process_time() - cpu, peak_mb()]))
+
+
+def work_out(folder: Path) -> None:
+    """The derived tables of what came in last, in this process; print seconds, CPU seconds and peak memory."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    Store(folder).derive()
+    print(json.dumps([time.perf_counter() - wall, time.process_time() - cpu, peak_mb()]))
 
 
 def made_alone(number: int, rows: int) -> float:
@@ -266,9 +272,11 @@ def made_alone(number: int, rows: int) -> float:
 def main(seasons: int, rows: int, folder: Path, *, others: bool) -> None:
     print(f"making alone: {made_alone(0, rows):.0f} CPU-s for {rows:,} rows")
     for number in range(seasons):
-        line = [sys.executable, __file__, "--folder", str(folder), "--rows", str(rows), "--take", str(number)]
-        wall, cpu, peak, _ = json.loads(subprocess.run(line, stdout=subprocess.PIPE, check=True).stdout)
-        print(f"import {number + 1}: {rows:,} rows, {wall:.0f} s, {cpu:.0f} CPU-s, {peak:.0f} MB", flush=True)
+        line = [sys.executable, __file__, "--folder", str(folder), "--rows", str(rows)]
+        for what, more in (("import", ["--take", str(number)]), ("derived tables", ["--derive"])):
+            done = subprocess.run([*line, *more], stdout=subprocess.PIPE, check=True)
+            wall, cpu, peak = json.loads(done.stdout)
+            print(f"{what} {number + 1}: {rows:,} rows, {wall:.0f} s, {cpu:.0f} CPU-s, {peak:.0f} MB", flush=True)
     sizes = {t.name: sum(f.stat().st_size for f in t.rglob("*.parquet")) / 1e6 for t in folder.iterdir() if t.is_dir()}
     print("MB on disk:", {name: round(mb, 1) for name, mb in sizes.items() if mb}, "load", os.getloadavg())
     for question in ASKED:
@@ -288,9 +296,12 @@ if __name__ == "__main__":
     parser.add_argument("--ask")
     parser.add_argument("--side", type=int, default=0)
     parser.add_argument("--take", type=int)
+    parser.add_argument("--derive", action="store_true")
     given: Any = parser.parse_args()
     if given.ask:
         ask(given.folder, given.ask, given.side)
+    elif given.derive:
+        work_out(given.folder)
     elif given.take is not None:
         take_in(given.folder, given.take, given.rows)
     else:

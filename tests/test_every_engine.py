@@ -23,7 +23,8 @@ from sharedrange.core.individuals import Concordance
 from sharedrange.core.places import Projection, Sides
 from sharedrange.core.survey import OBSERVATIONS, Survey
 from sharedrange.core.when import whole_window
-from sharedrange.population import minimum, rates, scr
+from sharedrange.population import closed, minimum, occupancy, rates, scr, trend
+from sharedrange.population import open as open_years
 from sharedrange.population.encounters import encounters, known_flanks, local_individuals
 from sharedrange.population.histories import capture_histories
 from sharedrange.population.masks import make_mask
@@ -52,11 +53,33 @@ def _inputs(surveys: tuple[Survey, ...]) -> Mapping[str, Any]:
     mask, _ = make_mask(histories, projection, _sides(design, projection), buffer_m=16_000.0, spacing_m=2_000.0)
     parties = tuple(p.id for p in design.parties)
     flanks = known_flanks(surveys, partition, taxa)
+    visits, _ = occupancy.visits_of_surveys(surveys, taxa, window)
     return {
+        closed.ENGINE.name: closed.ClosedInputs(histories, scope=SCOPE),
         scr.ENGINE.name: scr.ScrInputs(histories, (mask,), parties, SCOPE),
         minimum.ENGINE.name: minimum.MinimumInputs(met, partition, parties, SCOPE, flanks),
+        occupancy.ENGINE.name: occupancy.OccupancyInputs(visits, SCOPE),
+        open_years.ENGINE.name: _years(surveys),
         rates.ENGINE.name: rates.RatesInputs(surveys, window, SCOPE),
+        trend.ENGINE.name: trend.TrendInputs(_yearly(surveys), SCOPE),
     }
+
+
+def _years(surveys: tuple[Survey, ...]) -> open_years.OpenInputs:
+    """Three simulated years of one small park on both sides of a border; one year where nothing was observed."""
+    design = open_years.YearsDesign(
+        width_m=30_000.0, height_m=30_000.0, cell_m=3_000.0, years=3, density_per_100km2=4.0, watched=0.9
+    )
+    histories, _ = open_years.simulate_years(design, stream(5, "promises"))
+    kept = histories if any(survey.observations.height for survey in surveys) else histories[:1]
+    return open_years.OpenInputs(kept, design.mask(), design.sides, SCOPE)
+
+
+def _yearly(surveys: tuple[Survey, ...]) -> pl.DataFrame:
+    """Counts at six sites over eight years; of nothing but zeros where nothing was observed."""
+    seen = any(survey.observations.height for survey in surveys)
+    rows = [(f"s{i}", 2015 + j, float(seen * (5 + 3 * i + j + i * j % 4))) for i in range(6) for j in range(8)]
+    return pl.DataFrame(rows, schema=["site", "time", "count"], orient="row")
 
 
 def _sides(design: Any, projection: Projection) -> Sides:

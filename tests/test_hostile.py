@@ -20,6 +20,7 @@ import pytest
 from sharedrange.assessment.assessing import assess
 from sharedrange.cli.main import run
 from sharedrange.exchange.manifest import write_manifest
+from sharedrange.exchange.store import Store
 
 PATIENCE_S = 60  # far longer than any of these takes; a test that waits for ever is ended by it
 Run = Callable[..., str]
@@ -131,8 +132,12 @@ def kept(node: Path) -> dict[str, bytes | str | None]:
 def assert_nothing_half_written(node: Path, before: dict[str, bytes | str | None]) -> None:
     assert kept(node) == before
     assert not (node / "assessment").exists()
-    work = [path for path in (node / "work").rglob("*") if path.is_file()]
+    store = Store(node / "work" / "store")  # holds the deliveries of the node that are right, whole
+    work = [path for path in (node / "work").rglob("*") if path.is_file() and not path.is_relative_to(store.folder)]
     assert [path.name for path in work if path.name != ".lock"] == []
+    held = {path.relative_to(store.folder).as_posix() for path in store.folder.glob("*/party=*/**/*") if path.is_file()}
+    assert held == {part.path for known in store.imports() for part in known.parts}
+    assert not list(store.folder.glob(".staging*"))
 
 
 def own(name: str) -> Callable[[Path], Path]:

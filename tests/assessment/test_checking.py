@@ -79,3 +79,31 @@ def test_a_nodes_own_delivery_is_compared_with_the_protocol_that_was_agreed_on(n
     (told,) = [found for found in check(node) if found.rule not in before]
     assert told.severity is Severity.WARNING
     assert told.rule.startswith("protocol")
+
+
+def test_the_same_files_delivered_as_two_datasets_are_told(node: Path) -> None:
+    sender = node / "received" / "westfell"
+    (package,) = sender.iterdir()
+    assert "delivered-as-two" not in {found.rule for found in check(node)}
+    shutil.copytree(package, sender / "again")
+    (found,) = [finding for finding in check(node) if finding.rule == "delivered-as-two"]
+    assert set(found.facts.values()) == {package.name, "again"}
+    assert found.severity is Severity.WARNING
+    assert found in assess(node).assessment.all_findings
+
+
+def test_files_of_the_same_sizes_are_not_the_same_files(node: Path) -> None:
+    programme_with(node, 'id = "secretariat"', 'id = "office"')
+    (node / "node.toml").write_text('party = "office"\n', encoding="utf-8")
+    for name, code in (("a", "A"), ("b", "B")):
+        place = node / "own" / name
+        place.mkdir(parents=True)
+        (place / "delivery.toml").write_text(
+            'party = "office"\nformat = "captures"\ncrs = "local:grid"\ntaxon = "Lynx lynx"\ndetector = "proximity"\n'
+        )
+        (place / "captures.csv").write_text(f"session,individual,occasion,trap\n1,{code},1,t1\n")
+        (place / "traps.csv").write_text("trap,x,y\nt1,0,0\n")
+    assert "delivered-as-two" not in {found.rule for found in check(node)}
+    (node / "own" / "b" / "captures.csv").rename(node / "own" / "b" / "captures.txt")
+    (node / "own" / "b" / "captures.txt").write_bytes((node / "own" / "a" / "captures.csv").read_bytes())
+    assert "delivered-as-two" in {found.rule for found in check(node)}, "a copy under another name is a copy"

@@ -15,7 +15,8 @@ from sharedrange.assessment.checking import check
 from sharedrange.assessment.node import open_node
 from sharedrange.assessment.programme import write_new_node
 from sharedrange.assessment.raw_files import SUMS, changed
-from sharedrange.assessment.taking import EXAMPLES, columns_of, taking
+from sharedrange.assessment.remembering import columns_of
+from sharedrange.assessment.taking import EXAMPLES, taking
 from sharedrange.assessment.understanding import overview
 from sharedrange.core.errors import InputError
 from sharedrange.core.files import sha256_of

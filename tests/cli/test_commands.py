@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sharedrange.assessment.engines import ENGINES
 from sharedrange.assessment.writing import PRESETS
 from sharedrange.cli.commands import Preset, read_assignments
+from sharedrange.core.answer import Answer
+from sharedrange.core.errors import DidNotConverge
+from sharedrange.core.finding import Finding
 
 Line = Callable[..., Any]
 
@@ -54,6 +59,51 @@ def test_decisions_are_signed_once(type_line: Line, node: str) -> None:
     assert f"New decisions: {rows}." in first.out
     again = type_line("decide", node, f"{node}/decisions.csv")
     assert f"New decisions: 0. Already recorded: {rows}." in again.out
+
+
+def test_the_first_decision_says_that_a_key_was_made_and_where(type_line: Line, node: str) -> None:
+    first = type_line("decide", node, f"{node}/decisions.csv", width=400)
+    (key,) = Path(node).rglob("node.key")
+    assert key.relative_to(node).as_posix() in first.out
+    assert re.search(r"(\d{5} ){5}\d{5}", first.out), "a fingerprint to read aloud"
+    assert "key was made" not in type_line("decide", node, f"{node}/decisions.csv", width=400).out
+
+
+def test_a_declined_question_is_an_answer_and_the_exit_code_is_0(type_line: Line, node: str) -> None:
+    programme = Path(node, "programme.toml")
+    text = programme.read_text(encoding="utf-8")
+    days = re.findall(r"^start = (\S+)$", text, flags=re.MULTILINE)
+    assert days
+    short = re.sub(r"^end = \S+$", f"end = {days[0]}", text, flags=re.MULTILINE)
+    programme.write_text(short, encoding="utf-8")
+    typed = type_line("assess", node, "--quiet", width=200)
+    assert "cannot bear this question" in typed.out
+    assert (typed.code, typed.err) == (0, "")
+    assert list(Path(node, "assessment").glob("*.html"))
+
+
+def test_a_question_that_failed_is_told_in_the_report_and_by_the_exit_code(
+    type_line: Line, node: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> Answer:
+        raise DidNotConverge(Finding("scr-not-converged", {"parameter": "-", "evaluations": 9, "size": "1"}))
+
+    broken = {name: replace(engine, function=failing) for name, engine in ENGINES.items()}
+    monkeypatch.setattr("sharedrange.assessment.running.ENGINES", broken)
+    typed = type_line("assess", node, "--quiet", width=200)
+    assert typed.code == 1
+    assert list(Path(node, "assessment").glob("*.html")), typed.err
+
+
+def test_a_programme_without_questions_says_what_is_there_and_what_to_add(type_line: Line, node: str) -> None:
+    programme = Path(node, "programme.toml")
+    text = programme.read_text(encoding="utf-8")
+    programme.write_text(text[: text.index("[[questions]]")], encoding="utf-8")
+    typed = type_line("assess", node, "--quiet", width=300)
+    assert typed.code == 0, typed.err
+    assert "asks no question yet" in typed.out
+    assert "[[questions]]" in typed.out
+    assert typed.out.count("observations") == len(list(Path(node, "received").glob("*/*")))
 
 
 def test_a_wrong_decision_signs_none(type_line: Line, node: str) -> None:

@@ -28,6 +28,21 @@ Make = Callable[[Mapping[str, str | bytes]], Path]
 OWN = Delivery("north", "cams", "camtrap-dp", catalogue="stripes")
 TABLES = ("deployments", "media", "observations")
 PROFILE = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2/camtrap-dp-profile.json"
+ABOUT: Mapping[str, Any] = {
+    "created": "2026-01-01T00:00:00Z",
+    "contributors": [{"title": "North", "role": "contact"}],
+    "project": {
+        "title": "North",
+        "samplingDesign": "targeted",
+        "captureMethod": ["activityDetection"],
+        "individualAnimals": True,
+        "observationLevel": ["event"],
+    },
+    "spatial": {"type": "Polygon", "coordinates": []},
+    "temporal": {"start": "2024-05-01", "end": "2024-06-01"},
+    "taxonomic": [{"scientificName": "Panthera uncia"}],
+}
+"""What the profile asks a package to say of itself."""
 DEPLOYED = "deploymentID,latitude,longitude,deploymentStart,deploymentEnd\n"
 SHOT = "mediaID,deploymentID,timestamp,filePath,filePublic,fileMediatype\n"
 SEEN = (
@@ -40,7 +55,7 @@ def package(**tables: str) -> dict[str, str | bytes]:
     """A small package: two cameras for a month, two events; tables may be given by name."""
     resources = [{"name": name, "path": f"{name}.csv"} for name in TABLES]
     files: dict[str, str | bytes] = {
-        "datapackage.json": json.dumps({"profile": PROFILE, "resources": resources}),
+        "datapackage.json": json.dumps({**ABOUT, "profile": PROFILE, "resources": resources}),
         "deployments.csv": DEPLOYED
         + "d1,43.1,131.1,2024-05-01T00:00:00+10:00,2024-06-01T00:00:00+10:00\n"
         + "d2,43.2,131.2,2024-05-01T00:00:00+10:00,2024-06-01T00:00:00+10:00\n",
@@ -463,3 +478,17 @@ def test_whatever_datapackage_json_says_only_findings_come_back(
     assert survey is None
     for finding in found:
         str(finding).encode()
+
+
+def test_times_of_another_form_or_of_a_corrected_clock_are_written_in_utc(make: Make, tmp_path: Path) -> None:
+    survey, _ = read(make(package()))
+    local = pl.lit("5/2/24 0:00").alias("start_text")
+    taken = survey.media["taken"].dt.offset_by("1h")
+    given = survey.with_tables(
+        observations=survey.observations.with_columns(local), media=survey.media.with_columns(taken)
+    )
+    camtrapdp.write(given, tmp_path / "made", title="A clock an hour slow")
+    after, found = read(tmp_path / "made")
+    assert found == ()
+    assert after.observations["start"].to_list() == survey.observations["start"].to_list()
+    assert after.media["taken"].to_list() == taken.to_list()

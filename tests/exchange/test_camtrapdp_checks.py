@@ -36,6 +36,21 @@ Make = Callable[[Mapping[str, str | bytes]], Path]
 Rows = Sequence[Mapping[str, object]]
 OWN = Delivery("north", "cams", "camtrap-dp")
 START = datetime(2024, 5, 1, tzinfo=UTC)
+ABOUT: Mapping[str, Any] = {
+    "created": "2026-01-01T00:00:00Z",
+    "contributors": [{"title": "North", "role": "contact"}],
+    "project": {
+        "title": "North",
+        "samplingDesign": "targeted",
+        "captureMethod": ["activityDetection"],
+        "individualAnimals": True,
+        "observationLevel": ["event"],
+    },
+    "spatial": {"type": "Polygon", "coordinates": []},
+    "temporal": {"start": "2024-05-01", "end": "2024-06-01"},
+    "taxonomic": [{"scientificName": "Panthera uncia"}],
+}
+"""What the profile asks a package to say of itself."""
 
 
 def at(days: float) -> str:
@@ -74,7 +89,7 @@ def package(
     resources = [{"name": name, "path": f"{name}.csv"} for name in tables]
     profile = f"https://raw.githubusercontent.com/tdwg/camtrap-dp/{version}/camtrap-dp-profile.json"
     files: dict[str, str | bytes] = {f"{name}.csv": csv_of(name, rows) for name, rows in tables.items()}
-    return files | {"datapackage.json": json.dumps({"profile": profile, "resources": resources, **said})}
+    return files | {"datapackage.json": json.dumps({**ABOUT, "profile": profile, "resources": resources, **said})}
 
 
 def findings_of(folder: Path, delivery: Delivery = OWN) -> tuple[Finding, ...]:
@@ -141,7 +156,8 @@ def test_times_before_cameras_or_after_the_package_was_made_are_implausible(make
     old = {"deploymentStart": "1970-01-01T00:00:00Z", "deploymentEnd": "2034-01-01T00:00:00Z"}
     made = make(package([deployment("d1", **old)], [], created="2025-01-01T00:00:00Z"))
     assert rules(made) == [("implausible-time", 2), ("implausible-time", 2)]
-    assert rules(make(package([deployment("d1", **old)]))) == [("implausible-time", 2)]
+    undated = package([deployment("d1", **old)], created=None)
+    assert rules(make(undated)) == [("package-keys-missing", None), ("implausible-time", 2)]
 
 
 def test_observations_that_are_always_an_hour_from_their_photographs_share_one_finding(make: Make) -> None:
@@ -288,7 +304,9 @@ def test_a_package_of_version_0_1_6_becomes_a_survey(data: Path) -> None:
         (pl.col("end") >= pl.col("start")).all(), (pl.col("end") > pl.col("start")).any().alias("some")
     )
     assert ends.row(0) == (True, True)
-    assert {f.rule for f in found} == {"not-carried", "outside-deployment", "media-outside-deployment"}
+    # The times of one camera are those of its deployment two hours later, to the second: Central European summer time.
+    assert {f.rule for f in found} == {"not-carried", "outside-deployment", "clock-off"}
+    assert next(f.facts["shift"] for f in found if f.rule == "clock-off") == "-2 h"
 
 
 def test_a_release_candidate_says_motion_detection(make: Make) -> None:
@@ -555,3 +573,9 @@ def test_whatever_bytes_a_table_is_made_of_only_findings_come_back(
         survey, found = camtrapdp.read(folder, OWN)
     assert survey is None
     assert any(f.severity is Severity.ERROR for f in found)
+
+
+def test_the_example_of_the_standard_raises_no_alarm(data: Path) -> None:
+    _, found = camtrapdp.read(data / "camtrapdp_example", OWN)
+    assert {f.rule for f in found} == {"not-carried", "media-level-left-out"}
+    assert {f.severity for f in found} == {Severity.NOTE}

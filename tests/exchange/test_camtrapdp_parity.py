@@ -128,7 +128,7 @@ def _key(table: str, error: Any) -> Key:
 
 def ours(folder: Path) -> set[Key]:
     _, all_broken, found = examine(folder, OWN)
-    assert {f.rule for f in found} <= {"not-carried"}
+    assert {f.rule for f in found} <= {"not-carried", "package-keys-missing"}  # these packages say nothing but tables
     return {
         (b.table, b.field or "", row, OURS[b.rule])
         for b in all_broken

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sharedrange.exchange.delivery import Delivery, read_delivery, write_delivery
+from sharedrange.exchange import delivery as delivery_module
+from sharedrange.exchange.delivery import FORMATS, Delivery, read_delivery, write_delivery
 
 Make = Callable[[Mapping[str, str | bytes]], Path]
 GOOD = """\
@@ -150,3 +153,37 @@ def test_any_text_is_a_delivery_or_findings(tmp_path_factory: pytest.TempPathFac
     (folder / "delivery.toml").write_bytes(text.encode("utf-8", "replace"))
     delivery, found = read_delivery(folder, "north")
     assert (delivery is None) is bool(found)
+
+
+# --- the page ---
+
+PAGE = (Path(__file__).parents[2] / "docs" / "formats" / "delivery.md").read_text(encoding="utf-8")
+TABLE_ROW = re.compile(r"^\| `([^`]+)` \|(.*)\|$", flags=re.MULTILINE)
+
+
+def rows_of(heading: str) -> dict[str, str]:
+    """First cell -> the rest, of the table below a heading of the page."""
+    return dict(TABLE_ROW.findall(PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]))
+
+
+def test_every_key_is_on_the_page_and_no_other() -> None:
+    assert set(rows_of("Keys")) == {f.name for f in fields(Delivery)} - {"dataset"}
+
+
+def test_every_key_that_a_door_reads_is_a_key() -> None:
+    exchange = Path(delivery_module.__file__).parent
+    code = "".join(path.read_text(encoding="utf-8") for path in exchange.rglob("*.py") if path.name != "delivery.py")
+    read = set(re.findall(r"\bdelivery\.(\w+)", re.sub(r"exchange\.delivery|delivery\.toml", "", code)))
+    assert read == {f.name for f in fields(Delivery)}
+
+
+def test_every_name_of_a_file_is_on_the_page_by_format_and_no_other() -> None:
+    documented = {name: tuple(re.findall(r"`([^`]+)`", rest)) for name, rest in rows_of("Files").items()}
+    assert documented == dict(FORMATS)
+
+
+def test_the_example_of_the_page_uses_only_known_keys(make: Make) -> None:
+    example = PAGE.partition("```toml\n")[2].partition("```")[0]
+    (told, found) = read_delivery(make({"delivery.toml": example}), "")
+    assert {f.rule for f in found} <= {"file-not-found"}, [str(f) for f in found]
+    assert told is not None or found

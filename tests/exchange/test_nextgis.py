@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import struct
@@ -17,11 +18,12 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from sharedrange.core.contents import Delivered
+from sharedrange.core.errors import InputError
 from sharedrange.core.finding import Finding, Severity
 from sharedrange.core.survey import Survey
 from sharedrange.exchange import nextgis
-from sharedrange.exchange.delivery import Delivery
-from sharedrange.exchange.doors import guess
+from sharedrange.exchange.delivery import Delivery, read_delivery
+from sharedrange.exchange.doors import DOORS, guess
 
 Make = Callable[[Mapping[str, str | bytes]], Path]
 ALTAI = Delivery("altai", "layers", "nextgis", crs="EPSG:4326", timezone="Asia/Barnaul")
@@ -253,3 +255,96 @@ def test_no_broken_geojson_or_table_makes_the_door_fall(make: Make, data: Path, 
 )
 def test_the_door_of_a_field_tool_is_guessed(data: Path, sample: str, door: str) -> None:
     assert guess(data / sample) == door
+
+
+# --- one frame ---
+
+IN_UTM = "E;N;станция;поставлена;снята\n500000;5500000;K-9;2024-05-01T00:00:00Z;2024-06-01T00:00:00Z\n"
+COLUMNS_OF_PLACES = """
+[[table]]
+to = "deployments"
+file = "metres.csv"
+[table.columns]
+deployment = "станция"
+x = "E"
+y = "N"
+start = "поставлена"
+end = "снята"
+"""
+
+
+def beside_columns(data: Path, mapping: str) -> dict[str, str | bytes]:
+    """The layer of stations as GeoJSON, and another station in a table with columns of metres."""
+    layer = (data / "nextgis" / "stations.geojson").read_bytes()
+    return {"stations.geojson": layer, "metres.csv": IN_UTM, "mapping.toml": mapping + COLUMNS_OF_PLACES}
+
+
+def test_columns_of_coordinates_beside_geometries_are_each_brought_to_one_frame(
+    make: Make, data: Path, mapping: str
+) -> None:
+    delivered, found = nextgis.read(make(beside_columns(data, mapping)), replace(ALTAI, crs="EPSG:32645"))
+    assert delivered is not None, [str(f) for f in found]
+    assert delivered.survey is not None
+    places = {
+        name: (round(x, 3), round(y, 3)) for name, x, y in delivered.survey.deployments["station", "x", "y"].rows()
+    }
+    assert places == {"K-1": (87.1, 49.6), "K-2": (87.15, 49.62), "K-9": (87.0, 49.653)}
+
+
+def test_places_on_earth_and_a_grid_without_one_do_not_meet(make: Make, data: Path, mapping: str) -> None:
+    found = refused(make(beside_columns(data, mapping)), replace(ALTAI, crs="local:grid"))
+    assert "nextgis-mixed-crs" in found
+    assert "missing-crs" in refused(make(beside_columns(data, mapping)), replace(ALTAI, crs=""))
+
+
+# --- writing ---
+
+
+def test_what_is_written_is_geojson_with_a_place_for_everything_that_has_one(layers: Path, tmp_path: Path) -> None:
+    counts = read(layers).counts
+    assert counts is not None
+    lost = nextgis.write(counts, tmp_path / "out")
+    assert [(f.rule, f.where.table, f.facts["columns"]) for f in lost] == [("not-carried", "visits", "start_text")]
+    layer = json.loads((tmp_path / "out" / "counts.geojson").read_text(encoding="utf-8"))
+    assert layer["type"] == "FeatureCollection"
+    assert {tuple(f["geometry"]["coordinates"]) for f in layer["features"]} == {(87.1, 49.6), (87.2, 49.6)}
+    again, found = DOORS["nextgis"].read(tmp_path / "out", read_delivery(tmp_path / "out", "")[0] or ALTAI)
+    assert again is not None, [str(f) for f in found]
+    assert again.counts is not None
+    assert_frame_equal(again.counts.counts, counts.counts)
+
+
+def test_metres_of_a_grid_are_not_written(layers: Path, tmp_path: Path) -> None:
+    survey = read(layers).survey
+    assert survey is not None
+    with pytest.raises(InputError) as refusal:
+        nextgis.write(replace(survey, frame="local:grid", dated=False), tmp_path / "out")
+    assert {f.rule for f in refusal.value.findings} == {"not-on-earth", "survey-is-undated"}
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_sexes_of_one_individual_are_a_warning_at_every_door(make: Make, data: Path, mapping: str) -> None:
+    """The check stands where all doors end, so one door shows it."""
+    rows = "".join(
+        f"o{n};K-1;2024-05-0{n + 2}T00:00:00Z;M1;{sex}\n" for n, sex in enumerate(("male", "female", "female"))
+    )
+    seen = """
+[[table]]
+to = "observations"
+file = "seen.csv"
+[table.columns]
+observation = "id"
+deployment = "станция"
+start = "когда"
+individual = "кто"
+sex = "пол"
+"""
+    files: dict[str, str | bytes] = {
+        "stations.geojson": (data / "nextgis" / "stations.geojson").read_bytes(),
+        "seen.csv": "id;станция;когда;кто;пол\n" + rows,
+        "mapping.toml": mapping + seen,
+    }
+    _, found = nextgis.read(make(files), ALTAI)
+    assert [(f.facts["first"], f.facts["other"]) for f in found if f.rule == "conflicting-sexes"] == [
+        ("male", "female")
+    ]

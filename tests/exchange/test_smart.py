@@ -174,8 +174,47 @@ def test_without_the_data_model_a_query_is_refused(folder: Callable[..., Path]) 
     assert refused(folder("observations_en.csv")) == ["no-data-model"]
 
 
-def test_headers_of_another_language_are_asked_for(folder: Callable[..., Path]) -> None:
-    assert "smart-column" in refused(folder("datamodel.xml", "observations_ru.csv"), replace(RUSSIAN, columns={}))
+@pytest.mark.parametrize(("table", "delivery"), [("observations_ru.csv", RUSSIAN), ("observations_zh.csv", CHINESE)])
+def test_headers_that_nobody_declared_are_told_by_their_place_and_their_cells(
+    folder: Callable[..., Path], table: str, delivery: Delivery
+) -> None:
+    declared = patrols(folder("datamodel.xml", table), delivery)
+    delivered, found = smart.read(folder("datamodel.xml", table), replace(delivery, columns={}))
+    assert delivered is not None
+    assert delivered.patrols is not None
+    assert_frame_equal(declared.observations, delivered.patrols.observations)
+    assert_frame_equal(declared.patrols, delivered.patrols.patrols)
+    note = next(f for f in found if f.rule == "smart-columns-by-place")
+    assert note.severity is Severity.WARNING
+    assert str(note.facts["columns"]).count("=") == 10
+
+
+def test_a_header_of_any_language_will_do_where_the_cells_agree(folder: Callable[..., Path], make: Make) -> None:
+    samples = folder("datamodel.xml", "observations_en.csv")
+    header, _, rows = (samples / "observations_en.csv").read_text(encoding="utf-8").partition("\n")
+    theirs = ["багана" + str(n) for n, _ in enumerate(header.split(",")[:17])]
+    asked = header.split(",")[17:]  # attributes keep the labels of the data model
+    model = (samples / "datamodel.xml").read_bytes()
+    query = ",".join([*theirs, *asked]) + "\n" + rows
+    assert_frame_equal(
+        patrols(samples).observations, patrols(make({"datamodel.xml": model, "q.csv": query})).observations
+    )
+
+
+def test_headers_are_asked_for_where_the_cells_contradict_the_place(folder: Callable[..., Path], make: Make) -> None:
+    samples = folder("datamodel.xml", "observations_ru.csv")
+    query = (samples / "observations_ru.csv").read_text(encoding="utf-8").replace("10:22:14", "утро")
+    files: dict[str, str | bytes] = {"datamodel.xml": (samples / "datamodel.xml").read_bytes(), "q.csv": query}
+    assert "smart-column" in refused(make(files), replace(RUSSIAN, columns={}))
+    other_days = replace(RUSSIAN, columns={}, date_format="%m/%d/%Y")
+    assert "smart-column" in refused(folder("datamodel.xml", "observations_ru.csv"), other_days)
+
+
+def test_a_column_before_the_categories_is_no_attribute(folder: Callable[..., Path], make: Make) -> None:
+    samples = folder("datamodel.xml", "observations_ru.csv")
+    query = (samples / "observations_ru.csv").read_text(encoding="utf-8").replace("Группа;", "Species;", 1)
+    files: dict[str, str | bytes] = {"datamodel.xml": (samples / "datamodel.xml").read_bytes(), "q.csv": query}
+    assert_frame_equal(patrols(make(files), RUSSIAN).observations, patrols(samples, RUSSIAN).observations)
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from sharedrange.assessment import joint, landscape
 from sharedrange.assessment.cache import Cache, package_hash, versions
-from sharedrange.assessment.material import Material, Surveys
+from sharedrange.assessment.copies import about_copies
+from sharedrange.assessment.material import Material
 from sharedrange.assessment.node import OpenNode, open_node, writing
 from sharedrange.assessment.plan import ANSWER, LISTS, Planned, plan
 from sharedrange.assessment.register import lint
 from sharedrange.assessment.report import report_name, write_report
 from sharedrange.assessment.results import Assessment, Result
 from sharedrange.assessment.running import Tell, quiet, run
+from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.answer import Answer
 from sharedrange.core.canonical import digest
 from sharedrange.core.errors import InputError
@@ -98,7 +100,8 @@ def _overview(node: OpenNode, planned: tuple[Planned, ...], surveys: Surveys, ca
     if known is not None:
         return known
     materials = [Material(node, p.question, surveys) for p in planned if p.parties]
-    findings = tuple(f for d in node.deliveries for f in surveys.findings(d))
+    about = [finding for delivered in node.deliveries for finding in surveys.findings(delivered)]
+    findings = (*about_copies(node.deliveries), *about, *surveys.about_submissions)
     tables = {"health": landscape.health(node, surveys), "cells": landscape.cells(materials)}
     answer = Answer(tables=tables, findings=findings)
     cache.put(step.id, answer)

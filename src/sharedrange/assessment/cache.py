@@ -87,12 +87,13 @@ def _facts(answer: Answer) -> dict[str, Any]:
         "parameters": list(answer.parameters),
         "covariance": [list(row) for row in answer.covariance],
         "tables": list(answer.tables),
-        "findings": [_finding_facts(f) for f in answer.findings],
+        "findings": [finding_value(f) for f in answer.findings],
         "refusal": _refusal_facts(answer.refusal),
     }
 
 
-def _finding_facts(finding: Finding) -> dict[str, Any]:
+def finding_value(finding: Finding) -> dict[str, Any]:
+    """A finding as JSON values."""
     return {
         "rule": finding.rule,
         "facts": dict(finding.facts),
@@ -109,7 +110,7 @@ def _refusal_facts(refusal: Refusal | None) -> dict[str, Any] | None:
         "have": dict(refusal.have),
         "need": dict(refusal.need),
         "instead": list(refusal.instead),
-        "findings": [_finding_facts(f) for f in refusal.findings],
+        "findings": [finding_value(f) for f in refusal.findings],
     }
 
 
@@ -119,12 +120,13 @@ def _answer(facts: dict[str, Any], tables: dict[str, pl.DataFrame]) -> Answer:
         parameters=tuple(facts["parameters"]),
         covariance=tuple(tuple(row) for row in facts["covariance"]),
         tables=tables,
-        findings=tuple(_finding(f) for f in facts["findings"]),
+        findings=tuple(finding_from(f) for f in facts["findings"]),
         refusal=_refusal(facts["refusal"]),
     )
 
 
-def _finding(facts: dict[str, Any]) -> Finding:
+def finding_from(facts: dict[str, Any]) -> Finding:
+    """The finding that `finding_value` wrote."""
     return Finding(facts["rule"], facts["facts"], Where(**facts["where"]), Severity(facts["severity"]))
 
 
@@ -136,5 +138,5 @@ def _refusal(facts: dict[str, Any] | None) -> Refusal | None:
         facts["have"],
         facts["need"],
         tuple(facts["instead"]),
-        tuple(_finding(f) for f in facts["findings"]),
+        tuple(finding_from(f) for f in facts["findings"]),
     )

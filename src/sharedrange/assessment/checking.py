@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from sharedrange.assessment.material import Surveys
+from sharedrange.assessment.copies import about_copies
 from sharedrange.assessment.node import OpenNode, open_node
 from sharedrange.assessment.plan import ANSWER, Planned, plan
 from sharedrange.assessment.raw_files import SUMS, changed
 from sharedrange.assessment.register import lint
+from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.errors import InputError, ProgrammeError
 from sharedrange.core.finding import Finding, Where, errors
 from sharedrange.exchange.doors import check_path
@@ -36,7 +37,7 @@ def _check_node(folder: Path) -> tuple[Finding, ...]:
     except (ProgrammeError, InputError) as error:
         return error.findings
     surveys = Surveys(node)
-    found = [*node.findings, *lint(node.programme), *_changed_since_taken(node)]
+    found = [*node.findings, *about_copies(node.deliveries), *lint(node.programme), *_changed_since_taken(node)]
     planned: tuple[Planned, ...] = ()
     try:
         planned, _ = plan(node, surveys)
@@ -45,6 +46,7 @@ def _check_node(folder: Path) -> tuple[Finding, ...]:
     try:
         for delivered in node.deliveries:
             found += surveys.findings(delivered)
+        found += surveys.about_submissions
         found += _against_protocol(node, surveys)
     except InputError as error:
         found += error.findings

@@ -10,25 +10,38 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sharedrange.assessment.material import Surveys
 from sharedrange.assessment.node import OpenNode, open_node, writing
+from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.errors import InputError
 from sharedrange.core.finding import Finding, Severity, Where
 from sharedrange.core.individuals import LocalIndividual, Verdict
 from sharedrange.population.encounters import local_individuals
 from sharedrange.records import Decision, Key, Keys, RecordSet, about, concordance, in_force, mint, open_store
 
+KEY = "node"  # name of the key that signs
 REQUIRED = ("party_a", "catalogue_a", "code_a", "party_b", "catalogue_b", "code_b", "taxon", "verdict")
 OPTIONAL = ("evidence", "probability", "by")
 
 
 @dataclass(frozen=True, slots=True)
+class MadeKey:
+    """A key that was made: the file that holds it, and its fingerprint to read aloud."""
+
+    file: Path
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
-    """What became of a list of decisions: newly signed, in force before, and what is doubtful now."""
+    """What became of a list of decisions: newly signed, in force before, and what is doubtful now.
+
+    `made`: the node's key, where it was made to sign them.
+    """
 
     new: int
     repeated: int
     conflicts: tuple[Finding, ...]
+    made: MadeKey | None = None
 
 
 def read_decisions(file: Path | str) -> tuple[Decision, ...]:
@@ -115,7 +128,7 @@ def decide(
     _refuse_strangers(node, decisions)
     unknown = _unknown_animals(node, decisions)
     with writing(node.folder):
-        store, key = open_store(node.folder / "records"), _key(node)
+        store, (key, is_new) = open_store(node.folder / "records"), _key(node)
         new = [d for d in dict.fromkeys(decisions) if not _stands(node.records, d)]
         if new:
             store.append_all([_correcting(node.records, d, key) for d in new], key, recorded_at)
@@ -124,7 +137,8 @@ def decide(
         if unnamed:
             store.append_all([mint(group, taxon, random_bytes) for taxon, group in unnamed], key, recorded_at)
         _, doubts = concordance(store.read(), taxa)
-    return Decided(len(new), len(decisions) - len(new), (*unknown, *doubts))
+    made = MadeKey(node.keys / f"{KEY}.key", key.fingerprint) if is_new else None
+    return Decided(len(new), len(decisions) - len(new), (*unknown, *doubts), made)
 
 
 def _refuse_strangers(node: OpenNode, decisions: tuple[Decision, ...]) -> None:
@@ -143,12 +157,11 @@ def _refuse_strangers(node: OpenNode, decisions: tuple[Decision, ...]) -> None:
 
 def _unknown_animals(node: OpenNode, decisions: tuple[Decision, ...]) -> tuple[Finding, ...]:
     """A warning for each individual that no delivery here knows: a slip of the pen, or data still to come."""
-    surveys = Surveys(node)
+    surveys, taxa = Surveys(node), frozenset(d.taxon for d in decisions)
     try:
-        held = [survey for d in node.deliveries if (survey := surveys.of(d)) is not None]
+        held = [survey for d in node.deliveries if (survey := surveys.of(d, taxa)) is not None]
     except InputError:
         return ()  # the deliveries are wrong; `check` says how
-    taxa = frozenset(d.taxon for d in decisions)
     known = set(local_individuals(held, taxa))
     named = dict.fromkeys(who for d in decisions for who in (d.a, d.b))
     return tuple(
@@ -158,10 +171,10 @@ def _unknown_animals(node: OpenNode, decisions: tuple[Decision, ...]) -> tuple[F
     )
 
 
-def _key(node: OpenNode) -> Key:
-    """The node's key, made at the first decision."""
+def _key(node: OpenNode) -> tuple[Key, bool]:
+    """The node's key, and whether it was made just now: that happens at the first decision."""
     keys = Keys(node.keys)
-    return keys.load() if "node" in keys.names() else keys.create()
+    return (keys.load(KEY), False) if KEY in keys.names() else (keys.create(KEY), True)
 
 
 def _stands(records: RecordSet, decision: Decision) -> bool:

@@ -5,6 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sharedrange.core.engine import Engine
-from sharedrange.population import minimum, rates, scr
+from sharedrange.population import closed, minimum, occupancy, rates, scr, trend
+from sharedrange.population import open as open_years
 
-ENGINES: Mapping[str, Engine] = {engine.name: engine for engine in (minimum.ENGINE, rates.ENGINE, scr.ENGINE)}
+ENGINES: Mapping[str, Engine] = {
+    engine.name: engine
+    for engine in (
+        closed.ENGINE,
+        minimum.ENGINE,
+        occupancy.ENGINE,
+        open_years.ENGINE,
+        rates.ENGINE,
+        scr.ENGINE,
+        trend.ENGINE,
+    )
+}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from sharedrange.assessment.material import Material, Surveys
+from sharedrange.assessment.material import Material
 from sharedrange.assessment.node import Delivered, OpenNode
 from sharedrange.assessment.results import CELLS, HEALTH
+from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.survey import Survey, conform
 from sharedrange.population.rates import effort_table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -15,60 +15,19 @@ import shapely
 from sharedrange.assessment.node import Delivered, OpenNode
 from sharedrange.assessment.programme import Component, Programme, Question, Species, read_geometry, read_sides
 from sharedrange.assessment.programme.sides import file_inside
-from sharedrange.core.contents import Delivered as Content
+from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.errors import InputError, ProgrammeError
 from sharedrange.core.files import sha256_of
-from sharedrange.core.finding import Finding, Severity, Where, errors
+from sharedrange.core.finding import Finding, Severity, Where
 from sharedrange.core.history import CaptureHistory
 from sharedrange.core.individuals import Concordance, Partition
 from sharedrange.core.places import Floats, Mask, Projection, Sides, equal_area
 from sharedrange.core.survey import Survey
 from sharedrange.core.when import Window, about_window, common_window
-from sharedrange.exchange.doors import read_delivered
 from sharedrange.population.encounters import encounters, known_flanks, local_individuals
 from sharedrange.population.histories import capture_histories
 from sharedrange.population.masks import clip_to_side, make_mask
 from sharedrange.records import concordance
-
-
-class Surveys:
-    """The surveys of a node's deliveries, read once, all together, when the first of them is asked for."""
-
-    def __init__(self, node: OpenNode) -> None:
-        self._node = node
-
-    @cached_property
-    def _read(self) -> dict[str, tuple[Content, tuple[Finding, ...]]]:
-        read: dict[str, tuple[Content, tuple[Finding, ...]]] = {}
-        wrong: list[Finding] = []
-        for delivered in self._node.deliveries:
-            content, _, found = read_delivered(delivered.path, delivered.party)
-            findings = tuple(_in_node(delivered, finding) for finding in found)
-            wrong += findings if content is None else errors(findings)
-            if content is not None:
-                read[delivered.source.id] = (content, findings)
-        if wrong:
-            raise InputError(wrong)
-        return read
-
-    def content(self, delivered: Delivered) -> Content:
-        """Everything that one delivery holds. Raises InputError with all findings of the node."""
-        return self._read[delivered.source.id][0]
-
-    def of(self, delivered: Delivered) -> Survey | None:
-        """The survey of one delivery, if it holds one. Raises InputError with all findings of the node."""
-        return self.content(delivered).survey
-
-    def findings(self, delivered: Delivered) -> tuple[Finding, ...]:
-        """What is worth knowing about one delivery."""
-        return self._read[delivered.source.id][1]
-
-
-def _in_node(delivered: Delivered, finding: Finding) -> Finding:
-    """A finding about a delivery, with its file told as the node knows it."""
-    place = delivered.source.path
-    file = f"{place}/{finding.where.file}" if finding.where.file else place
-    return replace(finding, where=replace(finding.where, file=file))
 
 
 def species_of(programme: Programme, key: str) -> Species:
@@ -128,10 +87,10 @@ class Material:
         facts = [{"party": p, "component": self.component.id} for p in absent if p in self.component.sides]
         return tuple(Finding("party-without-data", f, severity=Severity.WARNING) for f in facts)
 
-    def surveys_of(self, parties: Iterable[str]) -> tuple[Survey, ...]:
-        """The surveys that these parties delivered."""
+    def surveys_of(self, parties: Iterable[str], *, all_taxa: bool = False) -> tuple[Survey, ...]:
+        """The surveys that these parties delivered: of the species, or of `all_taxa`."""
         wanted = set(parties)
-        surveys = (self.surveys.of(d) for d in self.deliveries if d.party in wanted)
+        surveys = (self.surveys.of(d, None if all_taxa else self.taxa) for d in self.deliveries if d.party in wanted)
         return tuple(survey for survey in surveys if survey is not None)
 
     @cached_property

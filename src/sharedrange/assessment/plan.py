@@ -15,10 +15,11 @@ from typing import Any
 
 from sharedrange.assessment.engines import ENGINES
 from sharedrange.assessment.joint import CLIPPED, CROSSING, alone_name
-from sharedrange.assessment.material import Material, Surveys
+from sharedrange.assessment.material import Material
 from sharedrange.assessment.node import Delivered, OpenNode
 from sharedrange.assessment.programme import Question
 from sharedrange.assessment.running import Prepared, Task
+from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.answer import Refusal, Scope
 from sharedrange.core.canonical import Json
 from sharedrange.core.engine import read_settings, unknown_key
@@ -96,11 +97,15 @@ class _Planner:
         if not self.everyone:
             return {ANSWER: self._task(ANSWER, self.question.engine, self.settings, self.everyone, self._nobody)}
         if self.question.engine == rates.ENGINE.name:
-            return {ANSWER: self._task(ANSWER, rates.ENGINE.name, self.settings, self.everyone, self._rates)}
+            return {ANSWER: self._rates(ANSWER, self.settings)}
         lists = self._lists()
         if self.question.engine == minimum.ENGINE.name:
             return {ANSWER: lists}
-        tasks = {ANSWER: self._fit(ANSWER, self.settings, self.everyone), LISTS: lists, RATES: self._rates_instead()}
+        tasks = {
+            ANSWER: self._fit(ANSWER, self.settings, self.everyone),
+            LISTS: lists,
+            RATES: self._rates(RATES, rates.RatesSettings()),
+        }
         if len(self.everyone) > 1:
             for party in self.material.parties:
                 tasks |= self._alone(party)
@@ -108,9 +113,13 @@ class _Planner:
 
     # -- engines ---------------------------------------------------------------------------------------------
 
-    def _rates_instead(self) -> Task:
-        """What can be said where a density is refused."""
-        return self._task(RATES, rates.ENGINE.name, rates.RatesSettings(), self.everyone, self._rates)
+    def _rates(self, name: str, settings: rates.RatesSettings) -> Task:
+        """Detection rates: what was asked, or what can be said where a density is refused."""
+
+        def prepare() -> Prepared:
+            return self._declining(lambda: self._rate_inputs(settings))
+
+        return self._task(name, rates.ENGINE.name, settings, self.everyone, prepare)
 
     def _lists(self) -> Task:
         asked = self.question.engine == minimum.ENGINE.name
@@ -160,12 +169,9 @@ class _Planner:
         )
         return Prepared(inputs, material.about_window)
 
-    def _rates(self) -> Prepared:
-        return self._declining(self._rate_inputs)
-
-    def _rate_inputs(self) -> Prepared:
+    def _rate_inputs(self, settings: rates.RatesSettings) -> Prepared:
         material = self.material
-        surveys = material.surveys_of(self.everyone)
+        surveys = material.surveys_of(self.everyone, all_taxa=settings.all_taxa)
         taxa = {material.species.taxon: material.taxa}
         # Rates of two parties are never compared, so each keeps its own time: no common window is needed.
         window = material.asked_window if material.asked_window.labels else None

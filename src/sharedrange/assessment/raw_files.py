@@ -64,6 +64,15 @@ def sums(folder: Path, progress: Progress) -> str:
     return "".join(lines)
 
 
+def hashes(folder: Path) -> tuple[str, ...]:
+    """The hashes of the files as delivered, sorted: as they were when they were taken, or as they are."""
+    try:
+        listed = _listed((folder / SUMS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        listed = _listed(sums(folder, silent))
+    return tuple(sorted(digest for name, digest in listed.items() if name not in NOT_RAW))
+
+
 def changed(folder: Path, progress: Progress = silent) -> tuple[Finding, ...]:
     """A warning for each file of a taken delivery that is not as it was when it was taken.
 

@@ -144,6 +144,11 @@ class Assessment:
         weight = list(Severity).index
         return tuple(sorted(dict.fromkeys([*self.findings, *about, *refused]), key=lambda f: weight(f.severity)))
 
+    @property
+    def unanswered(self) -> tuple[Result, ...]:
+        """The questions that have neither a number nor a refusal: the computation failed, and its findings say how."""
+        return tuple(r for r in self.results if r.answer.refusal is None and not r.answer.estimates)
+
     def estimate(self, number_id: str) -> Estimate:
         """The estimate with the id ``<step>/<quantity>``. Raises KeyError if there is none."""
         for result in self.results:

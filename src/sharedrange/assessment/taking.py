@@ -9,32 +9,33 @@ from __future__ import annotations
 import shutil
 import tempfile
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sharedrange.assessment import raw_files
+from sharedrange.assessment.growing import Continued, add, can_grow, continues, together
 from sharedrange.assessment.node import OWN, told, writing
 from sharedrange.assessment.programme import read_node
+from sharedrange.assessment.remembering import carried, columns_of, declared, newest_first, said
 from sharedrange.core.contents import Delivered
 from sharedrange.core.errors import InputError
 from sharedrange.core.files import folder_hash, sync, write_atomically
-from sharedrange.core.finding import Finding, Where, errors
+from sharedrange.core.finding import Fact, Finding, Where, errors
 from sharedrange.core.ledger import Source, Step
 from sharedrange.core.progress import Progress, part, silent
 from sharedrange.exchange.delivery import FILE_NAME, FORMATS, Delivery, read_delivery, stated, write_delivery
 from sharedrange.exchange.doors import DOORS, guess
+from sharedrange.exchange.mapping import MAPPING_FILE
 from sharedrange.exchange.opening import IN_PLACE, open_path, shown
 from sharedrange.exchange.photos import understood as pictures_understood
 from sharedrange.exchange.photos import write_templates
 from sharedrange.exchange.proposing import propose_mapping
 
-MAPPING = "mapping.toml"
 WAITING = ".taking-"  # how the hidden folder of a delivery on its way in begins
-HEADER_BYTES = 1 << 14
-TEXT_TABLES = (".csv", ".tsv", ".txt")
 ASKED = {"missing-timezone": "timezone", "not-encoding": "encoding"}  # rule -> key, where the file is not delivery.toml
 EXAMPLES: Mapping[str, str] = {
     "format": "camtrap-dp",
@@ -47,7 +48,6 @@ EXAMPLES: Mapping[str, str] = {
     "video_clock": "local",
 }
 """Keys that can be asked for -> an answer as it may look."""
-OF_A_SEASON = frozenset({"party", "format", "dataset", "sessions", "occasions", "files"})
 COPIED, HASHED = 0.6, 0.9  # shares of the work
 
 
@@ -56,7 +56,8 @@ class Understood:
     """What a delivery is with the answers given so far.
 
     `like`: the dataset whose answers were used again, "" if none; `content`: None if something is wrong;
-    `questions`: keys of delivery.toml that must be answered, `findings`: all that was found.
+    `questions`: keys of delivery.toml that must be answered, `findings`: all that was found; `continued`: the dataset
+    that the files will be added to, and `content` is all of it then.
     """
 
     dataset: str
@@ -66,6 +67,7 @@ class Understood:
     content: Delivered | None
     questions: tuple[str, ...]
     findings: tuple[Finding, ...]
+    continued: Continued | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,14 @@ class Kept:
 class Taking:
     """A delivery on its way in: raw files lie in a hidden folder until `keep`."""
 
-    def __init__(self, node: Path, party: str, dataset: str, staged: Path, like: str) -> None:
+    def __init__(
+        self, node: Path, party: str, dataset: str, staged: Path, like: str, *, is_named: bool = False
+    ) -> None:
+        self._is_named = is_named
         self.node, self.party, self.dataset, self._staged, self._like = node, party, dataset, staged, like
-        self._given, self._wrongly_given = _declared(staged)
+        self._given, self._wrongly_given = declared(staged)
         self._answers: dict[str, Any] = {}
+        self._continued: Continued | None = None
         self.is_kept = False
 
     def understand(self, answers: Mapping[str, Any]) -> Understood:
@@ -101,21 +107,58 @@ class Taking:
         if replace(read_delivery(self._staged, "")[0] or delivery, dataset=self.dataset) != delivery or not given:
             write_delivery(delivery, self._staged)  # what came with the files stays as it was where it says the same
         content, findings = DOORS[name].read(self._staged, delivery)
+        if content is not None:
+            self._continued = self._continues(delivery)
+            if self._continued is not None:
+                return self._whole(self._continued)
         findings = tuple(self._named(finding) for finding in findings)
         questions = _questions(findings) if content is None else ()
         return Understood(self.dataset, name, delivery, like, content, questions, findings)
 
+    def _continues(self, delivery: Delivery) -> Continued | None:
+        """The dataset that the files are to be added to.
+
+        Raises InputError if the one that was named does not take them, or they repeat what another one holds.
+        """
+        own = self.node / OWN
+        exists = (own / self.dataset).exists()
+        found = continues(own, self._staged, delivery, self.dataset if exists else "")
+        if exists and found is None:
+            raise _exists(self.dataset)
+        if found is not None and not exists and self._is_named:
+            facts: dict[str, Fact] = {"dataset": self.dataset, "same": found.dataset, "n": found.known}
+            raise InputError([Finding("take-overlaps", facts)])
+        return found
+
+    def _whole(self, continued: Continued) -> Understood:
+        """The dataset as it will be with the files added."""
+        folder = self.node / OWN / continued.dataset
+        with together(folder, self._staged, WAITING) as place:
+            content, findings = DOORS[continued.delivery.format].read(place, continued.delivery)
+            told = tuple(self._named(finding, place.name, continued.dataset) for finding in findings)
+        questions = _questions(told) if content is None else ()
+        about = continued.delivery
+        return Understood(continued.dataset, about.format, about, "", content, questions, told, continued)
+
     def keep(self, progress: Progress = silent) -> Kept:
-        """Hash the files and make the folder part of the node."""
+        """Hash the files and make them part of the node: as a dataset, or added to the one that they continue."""
         lines = raw_files.sums(self._staged, progress)
         raw = "".join(line for line in lines.splitlines(keepends=True) if not line.endswith(f"  {FILE_NAME}\n"))
         if same := _same(self.node / OWN, raw):
             raise InputError([Finding("take-already", {"dataset": self.dataset, "same": same})])
+        if self._continued is not None:
+            return self._added(self._continued)
         write_atomically(self._staged / raw_files.SUMS, raw.encode())
         answers = {key: value for key, value in self._answers.items() if isinstance(value, str | int | Mapping)}
         source = Source(self.party, self.dataset, f"{OWN}/{self.dataset}", folder_hash(self._staged))
         self.is_kept = True
         return Kept(self.node / OWN / self.dataset, Step("take", 1, _as_json(answers), (source.id,)))
+
+    def _added(self, continued: Continued) -> Kept:
+        folder = self.node / OWN / continued.dataset
+        add(folder, self._staged)
+        source = Source(self.party, continued.dataset, f"{OWN}/{continued.dataset}", folder_hash(folder))
+        return Kept(folder, Step("take", 1, _as_json(said(continued.delivery)), (source.id,)))
 
     def sheets_to_fill(self, understood: Understood, folder: Path) -> tuple[str, ...]:
         """Write the tables that a person has to fill in or correct into a new `folder`; their names.
@@ -131,7 +174,7 @@ class Taking:
 
     def _to_fill(self, rules: set[str]) -> dict[str, bytes]:
         if "no-mapping" in rules and (text := propose_mapping(self._staged)):
-            return {MAPPING: text.encode()}
+            return {MAPPING_FILE: text.encode()}
         if "no-stations-table" not in rules:
             return {}
         with tempfile.TemporaryDirectory() as place:
@@ -146,11 +189,11 @@ class Taking:
         facts = {"given": shown(name), "known": ", ".join(FORMATS)}
         return [] if name in FORMATS else [Finding("take-unknown-format", facts, Where(FILE_NAME, field="format"))]
 
-    def _named(self, finding: Finding) -> Finding:
+    def _named(self, finding: Finding, hidden: str = "", dataset: str = "") -> Finding:
         """A finding that names the delivery, not the hidden folder in which it waits."""
-        hidden = self._staged.name
-        where = replace(finding.where, file=self.dataset) if finding.where.file == hidden else finding.where
-        facts = {key: self.dataset if value == hidden else value for key, value in finding.facts.items()}
+        hidden, dataset = hidden or self._staged.name, dataset or self.dataset
+        where = replace(finding.where, file=dataset) if finding.where.file == hidden else finding.where
+        facts = {key: dataset if value == hidden else value for key, value in finding.facts.items()}
         return replace(finding, where=where, facts=facts)
 
     def _remembered(self, name: str) -> tuple[str, dict[str, Any]]:
@@ -159,19 +202,19 @@ class Taking:
             candidates = [self.node / OWN / self._like]
         else:
             columns = columns_of(self._staged)
-            candidates = [folder for folder in _newest_first(self.node / OWN) if columns_of(folder) == columns]
+            candidates = [folder for folder in newest_first(self.node / OWN) if columns_of(folder) == columns]
         for folder in candidates:
             delivery, found = read_delivery(folder, self.party)
             if delivery is None and self._like:
                 raise InputError(found)
             if delivery is not None and delivery.format == name:
                 self._with_mapping(folder)
-                return folder.name, _carried(delivery)
+                return folder.name, carried(delivery)
         return "", {}
 
     def _with_mapping(self, folder: Path) -> None:
-        if (folder / MAPPING).is_file() and not (self._staged / MAPPING).exists():
-            shutil.copyfile(folder / MAPPING, self._staged / MAPPING)
+        if (folder / MAPPING_FILE).is_file() and not (self._staged / MAPPING_FILE).exists():
+            shutil.copyfile(folder / MAPPING_FILE, self._staged / MAPPING_FILE)
 
 
 @contextmanager
@@ -195,18 +238,23 @@ def taking(
     name = _dataset(dataset or _name_of(files[0]))
     target = node / OWN / name
     with writing(node), told(node):
-        if target.exists():
-            raise InputError([Finding("take-dataset-exists", {"dataset": name}, Where(file=f"{OWN}/{name}"))])
+        if target.exists() and (in_place or not can_grow(target)):
+            raise _exists(name)
         if like and not (node / OWN / like).is_dir():
             raise InputError([Finding("take-no-such-dataset", {"dataset": shown(like)})])
         with _waiting(target) as (staged, arrive):
             found = _brought(files, staged, in_place=in_place, progress=part(progress, 0, COPIED))
             if found:
                 raise InputError(found)
-            work = Taking(node, party, name, staged, like)
+            remembered = like or (name if target.exists() else "")
+            work = Taking(node, party, name, staged, remembered, is_named=bool(dataset))
             yield work
             if work.is_kept:
                 arrive()
+
+
+def _exists(dataset: str) -> InputError:
+    return InputError([Finding("take-dataset-exists", {"dataset": dataset}, Where(file=f"{OWN}/{dataset}"))])
 
 
 def _brought(files: Sequence[Path], staged: Path, *, in_place: bool, progress: Progress) -> list[Finding]:
@@ -250,43 +298,6 @@ def _waiting(target: Path) -> Iterator[tuple[Path, Any]]:
             pointers.rmdir()
 
 
-def columns_of(folder: Path) -> frozenset[str]:
-    """What the tables of a delivery look like: the first line of each text table, the kinds of the other files."""
-    opened, _ = open_path(folder)
-    looks = set()
-    for name in () if opened is None else opened.sizes:
-        suffix = Path(name).suffix.lower()
-        if name in {FILE_NAME, MAPPING, raw_files.SUMS}:
-            continue
-        looks.add(_first_line(folder / name) if suffix in TEXT_TABLES else suffix)
-    return frozenset(looks)
-
-
-def _first_line(file: Path) -> str:
-    with file.open("rb") as stream:
-        return stream.readline(HEADER_BYTES).decode("latin-1").strip()
-
-
-def _declared(folder: Path) -> tuple[dict[str, Any], list[Finding]]:
-    """What a delivery.toml among the files says already; nothing if there is none."""
-    if not (folder / FILE_NAME).is_file():
-        return {}, []
-    delivery, found = read_delivery(folder, "")
-    return ({} if delivery is None else _said(delivery)), list(found)
-
-
-def _said(delivery: Delivery) -> dict[str, Any]:
-    """What a delivery.toml says beyond the defaults."""
-    default = Delivery("", "", "")
-    said = {f.name: getattr(delivery, f.name) for f in fields(Delivery) if f.name not in {"dataset", "party"}}
-    return {key: value for key, value in said.items() if value != getattr(default, key)}
-
-
-def _carried(delivery: Delivery) -> dict[str, Any]:
-    """What holds for the next season too."""
-    return {key: value for key, value in _said(delivery).items() if key not in OF_A_SEASON}
-
-
 def _questions(findings: tuple[Finding, ...]) -> tuple[str, ...]:
     """The keys of delivery.toml that would settle errors."""
     keys = [
@@ -296,19 +307,10 @@ def _questions(findings: tuple[Finding, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for key in keys if key is not None and key in EXAMPLES))
 
 
-def _newest_first(own: Path) -> list[Path]:
-    """Deliveries by when their delivery.toml was written, the last first."""
-    folders = [path for path in own.iterdir() if not path.name.startswith(".") and (path / FILE_NAME).is_file()]
-    return sorted(folders, key=lambda path: ((path / FILE_NAME).stat().st_mtime_ns, path.name), reverse=True)
-
-
 def _same(own: Path, raw: str) -> str:
-    """The delivery that holds the same files already."""
-    for folder in _newest_first(own):
-        known = folder / raw_files.SUMS
-        if known.is_file() and known.read_bytes() == raw.encode():
-            return folder.name
-    return ""
+    """The delivery that holds all these files already, alone or with others, under whatever names."""
+    new = Counter(line.partition("  ")[0] for line in raw.splitlines())
+    return next((f.name for f in newest_first(own) if new and new <= Counter(raw_files.hashes(f))), "")
 
 
 def _name_of(file: Path) -> str:

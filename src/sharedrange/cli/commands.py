@@ -49,8 +49,11 @@ def assess(
     node: Node,
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1)] = 1,
     quiet: Annotated[bool, typer.Option("--quiet")] = False,
-) -> None:
-    """Answer the programme's questions and write the report."""
+) -> int:
+    """Answer the programme's questions and write the report; exit code 1 if a question has no answer at all.
+
+    To decline a question is an answer: it says what the data bear.
+    """
     from sharedrange.assessment.assessing import assess as answer  # noqa: PLC0415
     from sharedrange.cli.outcome import show_outcome  # noqa: PLC0415
     from sharedrange.cli.progress import progress  # noqa: PLC0415
@@ -59,6 +62,7 @@ def assess(
     with progress(face, quiet=quiet) as tell:
         outcome = answer(node, workers=workers, language=face.words.language, progress=tell)
     show_outcome(face, outcome, node)
+    return 1 if outcome.assessment.unanswered else 0
 
 
 def trace(
@@ -123,6 +127,8 @@ def decide(
     decisions = read_decisions(file) if file else ask_decisions(face, node)
     report = sign(node, decisions, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     face.say("cli.decide.done", new=report.new, repeated=report.repeated, conflicts=len(report.conflicts))
+    if report.made is not None:
+        face.say("cli.decide.key-made", file=shown(report.made.file), fingerprint=report.made.fingerprint)
     if report.conflicts:
         face.gap()
         show_findings(face, report.conflicts)

@@ -37,6 +37,8 @@ def show_outcome(face: Face, outcome: Outcome, folder: Path) -> None:
     _show_title(face, naming, assessment)
     for number, result in enumerate(assessment.results, start=1):
         _show_result(face, naming, number, result)
+    if not assessment.results:
+        _show_what_is_there(face, naming, assessment)
     _show_warnings(face, assessment.all_findings)
     _show_places(face, outcome, folder)
 
@@ -64,6 +66,18 @@ def _show_result(face: Face, naming: Naming, number: int, result: Result) -> Non
         _show_sheet(face, naming, result.sheet)
     else:
         _show_others(face, naming, [e for e in answer.estimates if e is not first])
+    face.gap()
+
+
+def _show_what_is_there(face: Face, naming: Naming, assessment: Assessment) -> None:
+    """Where nothing is asked: what there is to ask about, and how a question is added."""
+    face.say("cli.outcome.no-questions", style="yellow")
+    for row in assessment.health.iter_rows(named=True):
+        told = {**row, "party": naming.party(row["party"]), "run_days": round(row["run_days"])}
+        face.say("cli.outcome.there-is", indent=INDENT, **told)
+    if assessment.health.is_empty():
+        face.say("cli.outcome.nothing-there", indent=INDENT)
+    face.say("cli.outcome.add-question", file=shown(Path("programme.toml")), page="docs/programme.md")
     face.gap()
 
 

@@ -95,6 +95,8 @@ def _show(face: Face, seen: Understood) -> None:
     face.say("cli.take.format", dataset=seen.dataset, format=seen.format or "?")
     if seen.like:
         face.say("cli.take.reused", like=seen.like)
+    if seen.continued is not None:
+        face.say("cli.take.into", dataset=seen.dataset, known=seen.continued.known, new=seen.continued.new)
     if seen.content is not None:
         _show_overview(face, overview(seen.content))
     if seen.findings:

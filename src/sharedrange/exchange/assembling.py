@@ -80,7 +80,7 @@ def assembled(
     """
     sheets, found = _positioned(_completed(sheets, delivery), delivery)
     tables = _Tables(sheets)
-    for check in (_alone, _keys, _backwards, _cameras, _counts, _genotypes, _patrols):
+    for check in (_alone, _keys, _backwards, _cameras, _individuals, _counts, _genotypes, _patrols):
         found += check(tables)
     if errors(found):
         return None, found
@@ -266,20 +266,25 @@ def _genotypes(tables: _Tables) -> list[Finding]:
         *flag(samples, pl.col("taken").is_null(), "sample-without-date", field="taken", facts=about, severity=warn),
         *flag(samples, pl.col("x").is_null(), "sample-without-place", field="x", facts=about, severity=warn),
         *flag(samples, untyped, "sample-without-alleles", field="sample", facts=about, severity=warn),
-        *_conflicting_sexes(samples),
     ]
     if tables.has("samples"):
         found += strangers(alleles, "sample", samples.rows["sample"], "unknown-sample")
     return found
 
 
-def _conflicting_sexes(samples: Sheet) -> list[Finding]:
-    """People and markers missex: a warning for each sample whose sex is not that of the individual's first."""
-    sexed = samples.with_rows(samples.rows.filter(pl.col("individual").is_not_null() & pl.col("sex").is_not_null()))
-    first = pl.col("sex").first().over("individual", "catalogue")
-    facts = {"id": pl.col("individual"), "other": pl.col("sex"), "first": first}
-    wrong = pl.col("sex") != first
-    return flag(sexed, wrong, "conflicting-sexes", field="sex", facts=facts, severity=Severity.WARNING)
+def _individuals(tables: _Tables) -> list[Finding]:
+    """People and markers missex: a warning for each sex of an individual that is not the first told of it."""
+    found = []
+    for sheet in (tables["samples"], tables["observations"]):
+        rows = sheet.rows.filter(pl.col("individual").is_not_null() & pl.col("sex").is_not_null())
+        rows = rows.with_columns(pl.col("sex").first().over("individual", "catalogue").alias("first sex"))
+        other = rows.filter(pl.col("sex") != pl.col("first sex"))
+        once = sheet.with_rows(other.unique(["individual", "catalogue", "sex"], keep="first", maintain_order=True))
+        facts = {"id": pl.col("individual"), "other": pl.col("sex"), "first": pl.col("first sex")}
+        found += flag(
+            once, pl.lit(value=True), "conflicting-sexes", field="sex", facts=facts, severity=Severity.WARNING
+        )
+    return found
 
 
 def _patrols(tables: _Tables) -> list[Finding]:

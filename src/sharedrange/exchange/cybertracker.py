@@ -52,10 +52,8 @@ def read(folder: Path, delivery: Delivery) -> tuple[Delivered | None, tuple[Find
     if opened is None:
         return None, tuple(found)
     model, _, found = read_models(opened)
-    so_far = Read(found=found)
-    for name in sorted(opened.sizes):
-        if name.lower().endswith((".json", ".jsonl", ".ndjson")):
-            _take(so_far, opened, name)
+    so_far = read_sightings(opened)
+    so_far.found = [*found, *so_far.found]
     if not so_far.sightings:
         return nothing("sightings", "*.json", so_far.found)
     found = so_far.found + _about(so_far.sightings)
@@ -71,6 +69,15 @@ def read(folder: Path, delivery: Delivery) -> tuple[Delivered | None, tuple[Find
 
 
 # --- files ---
+
+
+def read_sightings(opened: Opened) -> Read:
+    """Every sighting of an opened folder or zip, in each version that lies there."""
+    so_far = Read()
+    for name in sorted(opened.sizes):
+        if name.lower().endswith((".json", ".jsonl", ".ndjson")):
+            _take(so_far, opened, name)
+    return so_far
 
 
 def _take(so_far: Read, opened: Opened, name: str) -> None:

@@ -13,11 +13,12 @@ from sharedrange.core.files import folder_hash
 from sharedrange.core.finding import Finding, Severity, Where, errors
 from sharedrange.core.sheets import as_written
 from sharedrange.exchange.assembling import assembled
+from sharedrange.exchange.by_mapping import mapping_file
 from sharedrange.exchange.delivery import Delivery
 from sharedrange.exchange.grids import SUFFIXES, default_delimiter
 from sharedrange.exchange.mapping import Source, TableMap, mapped
 from sharedrange.exchange.opening import Opened, open_path, shown
-from sharedrange.exchange.spreadsheets import mapping_file, read_mapped
+from sharedrange.exchange.spreadsheets import read_mapped
 from sharedrange.exchange.tables import ROW, Sheet, missing_columns, read_csv
 from sharedrange.exchange.targets import TARGETS
 

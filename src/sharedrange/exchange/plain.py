@@ -33,7 +33,7 @@ def finished(
     delivered, more = assembled(gathered_by(sheets), delivery, source, sorted(not_carried))
     if errors(found):  # then it is no news that nothing is left
         more = [finding for finding in more if finding.rule != "nothing-delivered"]
-    return (None if errors(found) else delivered), (*found, *more)
+    return (None if errors(found) else delivered), tuple(dict.fromkeys((*found, *more)))
 
 
 def nothing(table: str, names: str, found: Sequence[Finding]) -> tuple[None, tuple[Finding, ...]]:

@@ -7,18 +7,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from sharedrange.core.contents import Delivered
 from sharedrange.core.files import folder_hash
 from sharedrange.core.finding import Fact, Finding, Severity, Where, errors
 from sharedrange.exchange.assembling import assembled, gathered_by
+from sharedrange.exchange.by_mapping import Filled, load_mapping, mapping_file, speaks_of
 from sharedrange.exchange.delivery import FILE_NAME, Delivery
 from sharedrange.exchange.grids import SUFFIXES, read_sheet
-from sharedrange.exchange.mapping import MAPPING_FILE, MAX_BYTES, SheetMapping, TableMap, mapped, read_mapping, unused
+from sharedrange.exchange.mapping import MAPPING_FILE, SheetMapping, TableMap
 from sharedrange.exchange.opening import Opened, open_path, shown
 from sharedrange.exchange.proposing import propose_mapping
 from sharedrange.exchange.tables import Sheet
@@ -35,70 +33,50 @@ def read(folder: Path, delivery: Delivery) -> tuple[Delivered | None, tuple[Find
     return delivered, tuple(found)
 
 
-def mapping_file(opened: Opened, delivery: Delivery) -> str:
-    """Name of the delivery's mapping file; "" if it has none."""
-    named = delivery.files.get("mapping", "")
-    return named or (MAPPING_FILE if MAPPING_FILE in opened.sizes else "")
-
-
 def read_mapped(opened: Opened, delivery: Delivery) -> tuple[Delivered | None, list[Finding]]:
     """The contents of an opened delivery by its mapping file."""
     name = mapping_file(opened, delivery)
     if not name:
         return None, [Finding("no-mapping", {"file": MAPPING_FILE}, Where(file=MAPPING_FILE))]
-    text, found = opened.text(name, "utf-8", MAX_BYTES)
-    if text is None:
-        return None, found
-    mapping, found = read_mapping(text, shown(name))
+    mapping, found = load_mapping(opened, name)
     if mapping is None:
         return None, found
-    return _by_mapping(opened, delivery, mapping)
+    filled = _filled(opened, delivery, mapping)
+    found = list(dict.fromkeys(filled.found))
+    if errors(found):
+        return None, found
+    sheets = gathered_by(filled.sheets)
+    delivered, more = assembled(sheets, delivery, folder_hash(opened.path), filled.not_carried)
+    return delivered, [*found, *more]
 
 
-def _by_mapping(opened: Opened, delivery: Delivery, mapping: SheetMapping) -> tuple[Delivered | None, list[Finding]]:
-    pairs: list[tuple[str, Sheet]] = []
-    leftovers: dict[tuple[str, str], list[str]] = {}
+def _filled(opened: Opened, delivery: Delivery, mapping: SheetMapping) -> Filled:
+    """The sheets of the files that the mapping names."""
+    filled = Filled()
     read_before: dict[tuple[object, ...], tuple[Sheet | None, int, list[Finding]]] = {}
-    found: list[Finding] = []
+    sheets: dict[tuple[str, str], tuple[Sheet, list[TableMap]]] = {}
     for table in mapping.tables:
-        names = _files(opened, table.file)
+        names = sorted(name for name in opened.sizes if speaks_of(table, name))
         if not names:
-            found.append(_no_file(opened, table))
+            filled.found.append(_no_file(opened, table))
         for name in names:
             layout = (name, table.sheet, table.encoding, table.delimiter, table.skip_rows, table.header_rows)
             if layout not in read_before:  # a workbook that fills three tables is parsed once
                 read_before[layout] = read_sheet(opened, name, table, delivery.encoding)
-            sheet, epoch, more = read_before[layout]
+            sheet, epoch, found = read_before[layout]
+            filled.found += found
             if sheet is not None:
-                leftovers[(sheet.file, table.sheet)] = unused(sheet, _siblings(mapping, name, table))
-                filled, rest = mapped(sheet, _told(table, epoch, delivery), delivery.timezone)
-                pairs.append((table.to, filled))
-                more = [*more, *rest]
-            found += more
-    found = list(dict.fromkeys(found))
-    found += _unread(opened, mapping)
-    left = [(file, column) for (file, _), columns in leftovers.items() for column in columns]
-    found += [Finding("unused-column", {"column": shown(c)}, Where(f), Severity.NOTE) for f, c in left]
-    if errors(found):
-        return None, found
-    not_carried = [f"{file}: {column}" for file, column in left]
-    delivered, more = assembled(gathered_by(pairs), delivery, folder_hash(opened.path), not_carried)
-    return delivered, [*found, *more]
+                sheets[(sheet.file, table.sheet)] = (sheet, _siblings(mapping, name, table))
+                filled.take(sheet, table, delivery, epoch)
+    filled.found += _unread(opened, mapping)
+    for sheet, tables in sheets.values():
+        filled.leave(sheet, tables)
+    return filled
 
 
 def _siblings(mapping: SheetMapping, name: str, table: TableMap) -> list[TableMap]:
     """The tables of the mapping that read the same sheet."""
-    return [t for t in mapping.tables if t.sheet == table.sheet and (name == t.file or fnmatchcase(name, t.file))]
-
-
-def _told(table: TableMap, epoch: int, delivery: Delivery) -> TableMap:
-    """`table` with what the workbook and the delivery say where the mapping is silent."""
-    return replace(table, date_system=table.date_system or epoch, date_order=table.date_order or delivery.date_order)
-
-
-def _files(opened: Opened, pattern: str) -> list[str]:
-    """Names in the delivery that a mapping's `file` stands for, in order."""
-    return sorted(name for name in opened.sizes if name == pattern or fnmatchcase(name, pattern))
+    return [other for other in mapping.tables if other.sheet == table.sheet and speaks_of(other, name)]
 
 
 def _no_file(opened: Opened, table: TableMap) -> Finding:
@@ -117,9 +95,8 @@ def _sheets(opened: Opened) -> list[str]:
 
 def _unread(opened: Opened, mapping: SheetMapping) -> list[Finding]:
     """A warning for each sheet of the delivery that the mapping does not speak of."""
-    patterns: Sequence[str] = [table.file for table in mapping.tables]
     return [
         Finding("unread-file", {"path": shown(name)}, Where(file=shown(name)), Severity.WARNING)
         for name in _sheets(opened)
-        if name != FILE_NAME and not any(name == p or fnmatchcase(name, p) for p in patterns)
+        if name != FILE_NAME and not any(speaks_of(table, name) for table in mapping.tables)
     ]

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from sharedrange.core.canonical import digest
 
+ADDED = "added-"  # how the folders of later exports begin that were added to a dataset
 Item = Mapping[str, str]  # field -> answer as text; what was not answered is not there
 
 
@@ -65,6 +66,18 @@ class History:
             key = one.instance, one.deprecated, one.content
             versions[key] = _joined(versions[key], one) if key in versions else one
         return cls(dict(sorted(versions.items())))
+
+
+def table_of(file: str) -> str:
+    """The name by which a mapping knows the table of a file: that of the first export, wherever later ones lie.
+
+    Examples
+    --------
+    >>> table_of("added-002/form.csv"), table_of("season/form.csv")
+    ('form.csv', 'season/form.csv')
+    """
+    first, _, rest = file.partition("/")
+    return rest if rest and first.startswith(ADDED) and first.removeprefix(ADDED).isdigit() else file
 
 
 def merge_submissions(old: History, new: History) -> History:

@@ -18,6 +18,7 @@ from sharedrange.exchange.camtrapdp.meaning import at_of, beside_deployments, ch
 from sharedrange.exchange.camtrapdp.package import NEUTRAL, Package, open_package
 from sharedrange.exchange.camtrapdp.photos import check_photos
 from sharedrange.exchange.camtrapdp.positions import check_positions
+from sharedrange.exchange.camtrapdp.profile import check_profile
 from sharedrange.exchange.camtrapdp.schema import TABLES, Field, TableSchema, schemas
 from sharedrange.exchange.camtrapdp.versions import old_columns, renewed
 from sharedrange.exchange.delivery import Delivery
@@ -82,6 +83,7 @@ def examine(folder: Path, delivery: Delivery) -> tuple[Checked | None, list[Brok
     package, found = open_package(folder, delivery)
     if package is None:
         return None, [], found
+    found += check_profile(package)
     tables, all_broken, more = _tables(package, delivery)
     found += more
     gaps, more = _gaps(package, delivery)

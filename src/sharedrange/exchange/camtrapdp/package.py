@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sharedrange.core.finding import Finding, Where
+from sharedrange.core.finding import Fact, Finding, Where
 from sharedrange.exchange.camtrapdp.schema import TABLES, VERSIONS
 from sharedrange.exchange.delivery import FILE_NAME, Delivery
 from sharedrange.exchange.opening import MIB, Opened, open_path, shown
@@ -65,6 +65,9 @@ class Package:
         path = self.resource(name).get("path")
         if isinstance(path, list) and len(path) == 1:
             path = path[0]
+        if isinstance(path, list) and path:
+            parts: dict[str, Fact] = {"table": name, "number": len(path)}
+            return Finding("resource-in-parts", parts, where)
         if not isinstance(path, str):
             return Finding("no-resource", {"table": name}, where)
         if "://" in path:

@@ -42,10 +42,11 @@ def read_delivered(folder: Path, delivery: Delivery) -> tuple[Delivered | None, 
     if checked is None:
         return None, found
     observations, notes = counted_once(checked.observations)
+    checked = replace(checked, observations=observations)  # and the memory of what is not counted is free
     found = (*found, *notes)
     if errors(found):
         return None, found
-    survey = _survey(replace(checked, observations=observations), delivery)
+    survey = _survey(checked, delivery)
     return Delivered(survey=replace(survey, source=folder_hash(folder)), not_carried=checked.not_carried), found
 
 
@@ -63,7 +64,8 @@ def counted_once(observations: Table) -> tuple[Table, list[Finding]]:
     is_dropped = observations.rows.select("observationLevel", "deploymentID").select(dropped.alias("d"))["d"]
     if not is_dropped.any():
         return observations, []
-    left_out, kept = observations.rows.filter(is_dropped), observations.rows.filter(~is_dropped)
+    left_out = observations.rows.select(ROW, "deploymentID", "individualID").filter(is_dropped)
+    kept = observations.rows.filter(~is_dropped)
     known = kept.select("deploymentID", "individualID").drop_nulls().unique()
     lost = left_out.filter(pl.col("individualID").is_not_null())
     lost = lost.join(known, on=["deploymentID", "individualID"], how="anti", maintain_order="left")

@@ -15,6 +15,7 @@ from sharedrange.core.files import write_atomically
 from sharedrange.core.finding import Finding, Where
 from sharedrange.core.sheets import neutral_csv
 from sharedrange.core.survey import Survey
+from sharedrange.exchange.camtrapdp.cells import standard_times
 from sharedrange.exchange.camtrapdp.package import NEUTRAL, PACKAGE
 from sharedrange.exchange.camtrapdp.schema import NEWEST, TABLES, schemas
 from sharedrange.exchange.delivery import Delivery, write_delivery
@@ -124,6 +125,17 @@ def _time(column: str) -> pl.Expr:
     return pl.col(column).dt.strftime(_TIME)
 
 
+def _as_delivered(table: pl.DataFrame, column: str) -> pl.Series:
+    """Times as they were delivered where that is the standard's form and still says the same instant, else in UTC.
+
+    A text from another door may be of another form, and a clock may have been corrected since.
+    """
+    text = table[f"{column}_text"]
+    told, _ = standard_times(text)
+    same = (told == table[column].dt.truncate("1s")).fill_null(value=False)
+    return text.zip_with(same, table.select(_time(column)).to_series())
+
+
 def _deployments(survey: Survey) -> pl.DataFrame:
     return survey.deployments.select(
         pl.col("deployment").alias("deploymentID"),
@@ -144,7 +156,7 @@ def _media(survey: Survey) -> pl.DataFrame:
         pl.col("media").alias("mediaID"),
         pl.col("deployment").alias("deploymentID"),
         pl.lit("activityDetection").alias("captureMethod"),
-        pl.coalesce("taken_text", _time("taken")).alias("timestamp"),
+        _as_delivered(survey.media, "taken").alias("timestamp"),
         path.alias("filePath"),
         pl.lit("false").alias("filePublic"),
         kind.alias("fileMediatype"),
@@ -152,7 +164,7 @@ def _media(survey: Survey) -> pl.DataFrame:
 
 
 def _observations(survey: Survey) -> pl.DataFrame:
-    start = pl.coalesce("start_text", _time("start"))
+    start = pl.lit(_as_delivered(survey.observations, "start"))
     # One level a deployment, or a reader that counts each animal once would leave half of them out.
     on_media = pl.col("media").is_not_null().all().over("deployment")
     return survey.observations.select(

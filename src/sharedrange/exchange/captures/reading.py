@@ -21,6 +21,7 @@ from sharedrange.core.survey import DEPLOYMENTS, DETECTORS, EFFORT, OBSERVATIONS
 from sharedrange.exchange.captures.files import Tables, read_tables, without_empty_sessions
 from sharedrange.exchange.delivery import FILE_NAME, MAX_OCCASIONS, Delivery
 from sharedrange.exchange.opening import open_path, shown
+from sharedrange.exchange.positions import about_zeros
 from sharedrange.exchange.tables import EVERY, ROW, Column, Sheet, flag, gathered, repeated, typed
 
 MAX_EFFORT_ROWS = 20_000_000  # traps x sessions x occasions; 1000 traps for 54 years of days
@@ -199,7 +200,8 @@ def _placed(traps: Sheet, crs: str) -> tuple[Sheet, list[Finding]]:
         )
     )
     facts = {"trap": pl.col("trap"), "crs": pl.lit(crs)}
-    return placed, flag(placed, known & ~pl.col("on Earth"), "position-outside-crs", field="x", facts=facts)
+    outside = flag(placed, known & ~pl.col("on Earth"), "position-outside-crs", field="x", facts=facts)
+    return placed, [*about_zeros(traps, Severity.ERROR), *outside]  # a trap without a place cannot be used
 
 
 # --- who stood where and ran when ---

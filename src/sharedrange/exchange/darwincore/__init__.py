@@ -2,6 +2,7 @@
 
 from sharedrange.exchange.darwincore.archive import FILES
 from sharedrange.exchange.darwincore.reading import read
-from sharedrange.exchange.darwincore.writing import NOTES, write
+from sharedrange.exchange.darwincore.rows import NOTES
+from sharedrange.exchange.darwincore.writing import write
 
 __all__ = ["FILES", "NOTES", "read", "write"]

@@ -61,6 +61,13 @@ class Archive:
         """The extensions of these row types."""
         return [part.sheet for part in self.extensions if part.rows in rows]
 
+    def joined(self, rows: str) -> Sheet | None:
+        """The extensions of one row type as one table; None if there are none."""
+        sheets = self.of(rows)
+        if not sheets:
+            return None
+        return sheets[0].with_rows(pl.concat([sheet.rows for sheet in sheets], how="diagonal"))
+
 
 @dataclass(frozen=True, slots=True)
 class _Layout:

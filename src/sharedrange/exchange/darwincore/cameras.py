@@ -9,7 +9,8 @@ from __future__ import annotations
 import polars as pl
 
 from sharedrange.core.finding import Finding, Severity, Where
-from sharedrange.core.survey import DEPLOYMENTS, OBSERVATIONS, conform
+from sharedrange.core.survey import DEPLOYMENTS, OBSERVATIONS
+from sharedrange.exchange.darwincore.occurrences import absent_pictures, conformed
 from sharedrange.exchange.darwincore.terms import CAMERA
 from sharedrange.exchange.delivery import Delivery
 from sharedrange.exchange.tables import FILE, ROW, Column, Sheet, flag, typed
@@ -51,10 +52,7 @@ def survey_of(
     sheet = core.with_rows(rows)
     found += _differing(sheet)
     found.append(Finding("dwca-only-seen", {}, Where(core.file), Severity.WARNING))
-    absent = rows.filter(pl.col("occurrenceStatus") == "absent")
-    if len(absent):
-        at = Where(absent[FILE][0], row=absent[ROW][0])
-        found.append(Finding("dwca-absent-pictures", {"rows": absent.height}, at, Severity.NOTE))
+    found += absent_pictures(sheet)
     return {"deployments": _deployments(sheet), "observations": _observations(sheet)}, found
 
 
@@ -94,7 +92,7 @@ def _deployments(sheet: Sheet) -> Sheet:
         pl.col("began").alias("start"),
         pl.col("ended").alias("end"),
     )
-    return _conformed(sheet, named, DEPLOYMENTS)
+    return conformed(sheet.file, named, DEPLOYMENTS)
 
 
 def _observations(sheet: Sheet) -> Sheet:
@@ -111,8 +109,4 @@ def _observations(sheet: Sheet) -> Sheet:
         pl.col("sex"),
         pl.col("organismID").alias("individual"),
     )
-    return _conformed(sheet, named, OBSERVATIONS)
-
-
-def _conformed(sheet: Sheet, rows: pl.DataFrame, schema: pl.Schema) -> Sheet:
-    return Sheet(sheet.file, conform(rows, pl.Schema({**schema, ROW: pl.Int64(), FILE: pl.String()})))
+    return conformed(sheet.file, named, OBSERVATIONS)

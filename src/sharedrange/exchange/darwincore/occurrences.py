@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from sharedrange.core.contents import COUNTS
 from sharedrange.core.finding import Fact, Finding, Severity, Where
-from sharedrange.core.survey import LIFE_STAGES, SEXES
+from sharedrange.core.survey import LIFE_STAGES, SEXES, conform
 from sharedrange.exchange.darwincore.archive import ID
 from sharedrange.exchange.darwincore.terms import COVER, EXACTNESS, LIST, OBSERVERS, STATUSES
 from sharedrange.exchange.delivery import Delivery
@@ -143,25 +145,49 @@ def _added_up(sheet: Sheet) -> tuple[Sheet, list[Finding]]:
     return added, [Finding("dwca-added-up", facts, at, Severity.NOTE)]
 
 
+# --- surveys ---
+
+
+def absent_pictures(sheet: Sheet) -> list[Finding]:
+    """A note on absences among the pictures of cameras, which no observation can be."""
+    absent = sheet.rows.filter(pl.col("occurrenceStatus") == "absent")
+    if absent.is_empty():
+        return []
+    at = Where(absent[FILE][0], row=absent[ROW][0])
+    return [Finding("dwca-absent-pictures", {"rows": absent.height}, at, Severity.NOTE)]
+
+
+def conformed(file: str, rows: pl.DataFrame, schema: pl.Schema) -> Sheet:
+    """Rows with exactly the columns of a schema, their line and their file."""
+    return Sheet(file, conform(rows, pl.Schema({**schema, ROW: pl.Int64(), FILE: pl.String()})))
+
+
 # --- measurements ---
 
 
 def measured(sheets: list[Sheet]) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
     """What measurements tell of events (`ID`, observers, cover_share), of occurrences (`occurrenceID`, exactness)."""
-    observers, found = _values(sheets, OBSERVERS, "observers", Column("measurementValue", "whole", low=0), ID)
+    observers, found = values_of(sheets, OBSERVERS, "observers", Column("measurementValue", "whole", low=0), ID)
     share = Column("measurementValue", "number", low=0, high=1)
-    cover, more = _values(sheets, COVER, "cover_share", share, ID)
+    cover, more = values_of(sheets, COVER, "cover_share", share, ID)
     found += more
-    exactness, more = _values(sheets, EXACTNESS, "exactness", _word("exactness"), "occurrenceID")
+    exactness, more = values_of(sheets, EXACTNESS, "exactness", word("exactness"), "occurrenceID")
     found += more
-    return observers.join(cover, on=ID, how="full", coalesce=True), exactness, [*found, *_other_measurements(sheets)]
+    return (
+        observers.join(cover, on=ID, how="full", coalesce=True),
+        exactness,
+        [*found, *other_measurements(sheets, (OBSERVERS, COVER, EXACTNESS))],
+    )
 
 
-def _word(name: str) -> Column:
+def word(name: str) -> Column:
+    """The value of a measurement that is one of the words of a column of ours."""
     return Column("measurementValue", "word", words={word: word for word in WORDS[name]})
 
 
-def _values(sheets: list[Sheet], kind: str, name: str, column: Column, key: str) -> tuple[pl.DataFrame, list[Finding]]:
+def values_of(
+    sheets: list[Sheet], kind: str, name: str, column: Column, key: str
+) -> tuple[pl.DataFrame, list[Finding]]:
     """The values of one type of measurement by `key`; two for one thing are a finding."""
     tables: list[pl.DataFrame] = []
     found: list[Finding] = []
@@ -178,13 +204,13 @@ def _values(sheets: list[Sheet], kind: str, name: str, column: Column, key: str)
     return pl.concat([empty, *tables]).unique(key, keep="first", maintain_order=True), found
 
 
-def _other_measurements(sheets: list[Sheet]) -> list[Finding]:
-    """A note for each type of measurement that no table of ours holds."""
+def other_measurements(sheets: list[Sheet], read: Sequence[str]) -> list[Finding]:
+    """A note for each type of measurement that nothing reads."""
     found = []
     for sheet in sheets:
         if not sheet.has("measurementType"):
             continue
-        other = sheet.rows.filter(~pl.col("measurementType").is_in([OBSERVERS, COVER, EXACTNESS]))
+        other = sheet.rows.filter(~pl.col("measurementType").is_in(list(read)))
         for kind, size, row in (
             other.group_by("measurementType", maintain_order=True)
             .agg(pl.len(), pl.col(ROW).first().alias("first row"))

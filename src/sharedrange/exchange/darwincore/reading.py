@@ -1,12 +1,13 @@
 """Door `darwin-core`: Darwin Core archives of events or occurrences (https://dwc.tdwg.org), with or without meta.xml.
 
 Events with occurrences become counts at sites: an absence is a zero, effort and completeness come from the Humboldt
-Extension. Occurrences of cameras that tell their deployments become a survey.
+Extension. Events that are deployments of cameras, and occurrences of cameras that tell their deployments, become a
+survey.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from sharedrange.core.contents import Delivered
 from sharedrange.core.files import folder_hash
 from sharedrange.core.finding import Fact, Finding, Severity, Where, errors
 from sharedrange.exchange.assembling import assembled
-from sharedrange.exchange.darwincore import cameras, events, occurrences
+from sharedrange.exchange.darwincore import cameras, deployments, events, occurrences
 from sharedrange.exchange.darwincore.archive import ID, Archive, Part, read_archive
-from sharedrange.exchange.darwincore.terms import EVENT, INVENTORY, MEASUREMENTS, OCCURRENCE, short
+from sharedrange.exchange.darwincore.terms import EVENT, INVENTORY, MEASUREMENTS, MEDIA, OCCURRENCE, short
 from sharedrange.exchange.delivery import Delivery
 from sharedrange.exchange.opening import shown
 from sharedrange.exchange.positions import WGS84
@@ -55,8 +56,11 @@ def read(folder: Path, delivery: Delivery) -> tuple[Delivered | None, tuple[Find
 
 def _of_events(archive: Archive, delivery: Delivery) -> _Content:
     core = archive.core.sheet
-    seen = _joined(archive.of(OCCURRENCE))
+    seen = archive.joined(OCCURRENCE)
     all_events, found = events.typed_events(core, delivery)
+    if deployments.tell_deployments(core, seen):
+        content = _deployed(archive, all_events, seen, delivery)
+        return _Content(content.sheets, [*found, *content.found])
     ids = all_events.rows[ID]
     occupied = pl.Series(ID, [], pl.String) if seen is None else seen.rows[ID]
     if seen is not None:
@@ -78,6 +82,19 @@ def _of_events(archive: Archive, delivery: Delivery) -> _Content:
         sheets["counts"], more = occurrences.counts_of(rows, of_occurrences, inventory)
         found += more
     return _Content(sheets, found)
+
+
+def _deployed(archive: Archive, all_events: Sheet, seen: Sheet | None, delivery: Delivery) -> _Content:
+    """The survey of an archive whose events are deployments and what was seen in them."""
+    text = seen or _none_of(archive.core.sheet)
+    rows, found = occurrences.typed_occurrences(text, delivery)
+    found += strangers(text, ID, all_events.rows[ID], "unknown-visit")
+    found += occurrences.other_measurements(archive.of(*MEASUREMENTS), deployments.KINDS)
+    blank = [pl.lit(None, dtype=pl.String).alias(n) for n in deployments.OCCURRENCE_READ if not text.has(n)]
+    told = text.rows.with_columns(blank).select(FILE, ROW, *deployments.OCCURRENCE_READ)
+    rows = rows.with_rows(rows.rows.join(told, on=[FILE, ROW], how="left", maintain_order="left"))
+    sheets, more = deployments.survey_of(archive, all_events, rows, delivery)
+    return _Content(sheets, [*found, *more])
 
 
 def _of_occurrences(archive: Archive, delivery: Delivery) -> _Content:
@@ -121,17 +138,10 @@ def _inventory(archive: Archive) -> tuple[Sheet | None, list[Finding]]:
     """The rows of the Humboldt Extension, or its terms in the core itself; typed."""
     terms = {column.name for column in events.INVENTORY_COLUMNS} - {ID}
     core = archive.core.sheet
-    sheet = _joined(archive.of(INVENTORY))
+    sheet = archive.joined(INVENTORY)
     if sheet is None and not terms & set(core.rows.columns):
         return None, []
     return typed(sheet or core, [*events.INVENTORY_COLUMNS, Column(FILE)])
-
-
-def _joined(sheets: Sequence[Sheet]) -> Sheet | None:
-    """Several tables of one kind as one."""
-    if not sheets:
-        return None
-    return sheets[0].with_rows(pl.concat([sheet.rows for sheet in sheets], how="diagonal"))
 
 
 def _none_of(core: Sheet) -> Sheet:
@@ -146,11 +156,12 @@ def _not_carried(archive: Archive) -> tuple[list[str], list[Finding]]:
     """The columns and tables that nothing of ours holds, and a note for each file."""
     names: list[str] = []
     found: list[Finding] = []
+    read_ = _read_of(archive)
     for part in (archive.core, *archive.extensions):
-        if part.rows not in _READ and part is not archive.core:
+        if part.rows not in read_ and part is not archive.core:
             facts: dict[str, Fact] = {"rows": part.sheet.rows.height, "kind": shown(short(part.rows)) or "?"}
             found.append(Finding("dwca-part-left-out", facts, Where(part.sheet.file), Severity.NOTE))
-        unread = _unread(part, part is archive.core)
+        unread = _unread(part, part is archive.core, read_.get(part.rows, ()))
         if unread:
             facts = {"columns": ", ".join(map(shown, unread))}
             found.append(Finding("not-carried", facts, Where(part.sheet.file, row=1), Severity.NOTE))
@@ -167,9 +178,23 @@ _READ = {
 }
 
 
-def _unread(part: Part, is_core: bool) -> list[str]:
+def _read_of(archive: Archive) -> Mapping[str, tuple[str, ...]]:
+    """Row type -> the columns that are read; of a survey also those that only a survey has."""
+    if not deployments.tell_deployments(archive.core.sheet, archive.joined(OCCURRENCE)):
+        return _READ
+    return {
+        **_READ,
+        EVENT: (*events.READ, *deployments.EVENT_READ),
+        OCCURRENCE: (*occurrences.READ, *deployments.OCCURRENCE_READ),
+        MEDIA: deployments.MEDIA_READ,
+        INVENTORY: (),  # its effort is told by the deployments and their gaps
+        **dict.fromkeys(MEASUREMENTS, (*occurrences.MEASUREMENT_READ, deployments.MEASUREMENT_READ)),
+    }
+
+
+def _unread(part: Part, is_core: bool, known: Sequence[str]) -> list[str]:
     """Columns with any value that nothing reads."""
-    read_ = set(_READ.get(part.rows, ()))
+    read_ = set(known)
     if is_core and part.rows == OCCURRENCE:
         read_ |= {*events.READ, *(cameras.READ if cameras.tell_deployments(part.sheet) else ())}
     rows = part.sheet.rows

@@ -13,6 +13,7 @@ TEXT = "http://rs.tdwg.org/dwc/text/"  # of meta.xml (Darwin Core text guide)
 EVENT = f"{DWC}Event"
 OCCURRENCE = f"{DWC}Occurrence"
 INVENTORY = f"{ECO}Event"  # the Humboldt Extension
+MEDIA = "http://rs.tdwg.org/ac/terms/Multimedia"  # Audiovisual Core (https://ac.tdwg.org)
 MEASUREMENT = f"{DWC}MeasurementOrFact"
 EXTENDED_MEASUREMENT = f"{OBIS}ExtendedMeasurementOrFact"  # the same with an occurrenceID
 MEASUREMENTS = (MEASUREMENT, EXTENDED_MEASUREMENT)
@@ -23,7 +24,19 @@ CAMERA = "machineobservation"  # basisOfRecord of camera traps, in lower case
 LIST = " | "  # what stands between the values of a list
 
 OBSERVERS, COVER, EXACTNESS = "number of observers", "visible share of site", "count exactness"
+GAP, CAMERA_MODEL, DETECTOR = "camera not watching", "camera model", "kind of detector"
+FLANK, CATALOGUE = "side seen", "catalogue of individuals"
 """Measurement types in which we write what neither vocabulary has a term for."""
+
+DEPLOYMENT = "deployment"  # eventType, in lower case
+MEDIA_ID, MEDIA_PATH = f"{DCTERMS}identifier", "http://rs.tdwg.org/ac/terms/accessURI"
+MEDIA_TAKEN = "http://ns.adobe.com/xap/1.0/CreateDate"
+MEDIA_TERMS: Mapping[str, str] = {
+    "identifier": MEDIA_ID,
+    "accessURI": MEDIA_PATH,
+    "CreateDate": MEDIA_TAKEN,
+}
+"""Column of our table of media -> its term."""
 
 EFFORT_UNITS: Mapping[str, tuple[float, str]] = {
     **dict.fromkeys(("minute", "minutes", "min"), (1.0, "minutes")),

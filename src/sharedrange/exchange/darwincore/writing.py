@@ -1,7 +1,7 @@
-"""Counts at sites as a Darwin Core archive: events, occurrences and effort in Humboldt terms; the door reads it back.
+"""Counts at sites and surveys of cameras as Darwin Core archives: events, occurrences, effort in Humboldt terms.
 
 Positions are written as they are given. Who gives them has already made them as coarse as they may be; a position
-without its uncertainty is refused, as nobody could tell a cell's centre from a den.
+without its uncertainty is refused, as nobody could tell a cell's centre from a den. The door reads what is written.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from sharedrange.core.errors import InputError
 from sharedrange.core.files import write_atomically
 from sharedrange.core.finding import Finding, Where
 from sharedrange.core.sheets import neutral_csv
+from sharedrange.core.survey import Survey
 from sharedrange.exchange.darwincore.archive import META
 from sharedrange.exchange.darwincore.eml import LICENCES, About, eml
 from sharedrange.exchange.darwincore.occurrences import KEY
+from sharedrange.exchange.darwincore.rows import measurements, noted, period
+from sharedrange.exchange.darwincore.survey_tables import left_out, survey_tables, without_media
 from sharedrange.exchange.darwincore.terms import (
     COVER,
     DWC,
@@ -30,6 +33,8 @@ from sharedrange.exchange.darwincore.terms import (
     EXTENDED_MEASUREMENT,
     INVENTORY,
     LIST,
+    MEDIA,
+    MEDIA_TERMS,
     OBSERVERS,
     OCCURRENCE,
     TEXT,
@@ -38,10 +43,7 @@ from sharedrange.exchange.darwincore.terms import (
 from sharedrange.exchange.opening import shown
 from sharedrange.exchange.positions import WGS84
 
-NOTES = pl.Schema({"visit": pl.String(), "data_generalizations": pl.String(), "information_withheld": pl.String()})
-"""What was made coarse and what was left out, by visit."""
 EML = "eml.xml"
-_TIME = "%Y-%m-%dT%H:%M:%S%.fZ"
 _ZIPPED = (1980, 1, 1, 0, 0, 0)  # the earliest that an archive can say, so that equal content is equal bytes
 _DIALECT = (
     'encoding="UTF-8" fieldsTerminatedBy="," linesTerminatedBy="\\n" fieldsEnclosedBy="&quot;" ignoreHeaderLines="1"'
@@ -50,12 +52,13 @@ _ROW_TYPES: Mapping[str, str] = {
     "event": EVENT,
     "occurrence": OCCURRENCE,
     "humboldt": INVENTORY,
+    "multimedia": MEDIA,
     "extendedmeasurementorfact": EXTENDED_MEASUREMENT,
 }
 
 
 def write(
-    counts: SiteCounts,
+    contents: SiteCounts | Survey,
     path: Path,
     *,
     title: str,
@@ -66,58 +69,59 @@ def write(
     email: str = "",
     licence: str = "CC-BY-4.0",
     published: str = "",
-) -> None:
+    media: bool = False,
+) -> tuple[Finding, ...]:
     """Write meta.xml, eml.xml and the tables of an archive into a folder, or into one file where `path` ends in .zip.
 
     `looked_for`: scientific names of the taxa or groups that were looked for, without which a zero means nothing;
-    `notes`: rows of `NOTES`; `licence`: a key of `LICENCES`; `published`: a day, else that of the last visit.
-    Times are written in UTC, as delivered beside it. Raises InputError where positions are not WGS 84, where a visit
-    has a position without uncertainty, or no position and no word about what was withheld, and for another licence.
+    `notes`: rows of `NOTES`; `licence`: a key of `LICENCES`; `published`: a day, else that of the last event;
+    `media`: whether pictures are listed too, with the paths of their files, which may name places and people.
+    Times are written in UTC, as delivered beside it. Gives notes on the rows that the archive has no place for. Raises
+    InputError where positions are not WGS 84, where an event has a position without uncertainty, or no position and no
+    word about what was withheld, for an undated survey, and for another licence.
     """
-    visits = counts.visits.join(_notes(notes), on="visit", how="left", maintain_order="left")
-    if found := [*_cannot_write(counts, visits), *_wrong_licence(licence)]:
-        raise InputError(found)
-    rows = _in_order(counts.counts)
-    tables = {
-        "event": _events(visits),
-        "occurrence": _occurrences(rows),
-        "humboldt": _inventory(visits, rows, looked_for),
-        "extendedmeasurementorfact": _measurements(visits, rows),
-    }
-    day = published or _last_day(visits)
-    about = About(
-        counts.party, counts.dataset, title, description or title, contributor or counts.party, email, licence, day
+    table, key = (
+        (contents.visits, "visit") if isinstance(contents, SiteCounts) else (contents.deployments, "deployment")
     )
+    events = noted(table, key, notes)
+    if found := [*_cannot_write(contents, events, key), *_wrong_licence(licence)]:
+        raise InputError(found)
+    if isinstance(contents, SiteCounts):
+        tables, lost = _count_tables(contents, events, looked_for), []
+    else:
+        shown_survey = contents if media else without_media(contents)
+        tables, lost = survey_tables(shown_survey, events, looked_for), left_out(contents, shown_survey)
+    day, who = published or _last_day(events), contributor or contents.party
+    about = About(contents.party, contents.dataset, title, description or title, who, email, licence, day)
     files = {f"{name}.csv": neutral_csv(table) for name, table in tables.items()}
     files |= {META: _meta(tables).encode(), EML: eml(about).encode()}
     _save(files, path)
+    return tuple(lost)
 
 
-def _last_day(visits: pl.DataFrame) -> str:
-    """The day of the last visit, as this package reads no clock."""
-    last: str | None = visits.select(pl.max_horizontal("start", "end").max().dt.strftime("%Y-%m-%d")).item()
+def _last_day(events: pl.DataFrame) -> str:
+    """The day of the last event, as this package reads no clock."""
+    last: str | None = events.select(pl.max_horizontal("start", "end").max().dt.strftime("%Y-%m-%d")).item()
     return last or "1970-01-01"
 
 
 # --- what is refused ---
 
 
-def _notes(notes: pl.DataFrame | None) -> pl.DataFrame:
-    return pl.DataFrame(schema=NOTES) if notes is None else notes.select(NOTES.names()).unique("visit", keep="first")
-
-
-def _cannot_write(counts: SiteCounts, visits: pl.DataFrame) -> list[Finding]:
+def _cannot_write(contents: SiteCounts | Survey, events: pl.DataFrame, key: str) -> list[Finding]:
     found = []
-    if counts.frame != WGS84:
-        facts = {"dataset": counts.dataset, "frame": counts.frame}
-        found.append(Finding("not-on-earth", facts, Where(table="visits")))
+    if isinstance(contents, Survey) and not contents.dated:
+        found.append(Finding("survey-is-undated", {"dataset": contents.dataset}, Where(table=contents.dataset)))
+    if contents.frame != WGS84:
+        facts = {"dataset": contents.dataset, "frame": contents.frame}
+        found.append(Finding("not-on-earth", facts, Where(table=f"{key}s")))
     placed = pl.col("x").is_not_null() | pl.col("y").is_not_null()
     bare = placed & ~(pl.col("uncertainty_m") > 0).fill_null(value=False)
     silent = ~placed & pl.col("information_withheld").is_null()
-    at = Where(table="visits", field="uncertainty_m")
-    found += [Finding("dwca-no-uncertainty", {"visit": name}, at) for name in visits.filter(bare)["visit"]]
-    at = Where(table="visits", field="information_withheld")
-    return [*found, *(Finding("dwca-no-place", {"visit": name}, at) for name in visits.filter(silent)["visit"])]
+    at = Where(table=f"{key}s", field="uncertainty_m")
+    found += [Finding("dwca-no-uncertainty", {"visit": name}, at) for name in events.filter(bare)[key]]
+    at = Where(table=f"{key}s", field="information_withheld")
+    return [*found, *(Finding("dwca-no-place", {"visit": name}, at) for name in events.filter(silent)[key])]
 
 
 def _wrong_licence(licence: str) -> list[Finding]:
@@ -126,7 +130,24 @@ def _wrong_licence(licence: str) -> list[Finding]:
     return [Finding("dwca-licence", {"licence": shown(licence), "known": ", ".join(LICENCES)})]
 
 
-# --- the tables ---
+# --- the tables of counts ---
+
+
+def _count_tables(counts: SiteCounts, visits: pl.DataFrame, looked_for: Sequence[str]) -> dict[str, pl.DataFrame]:
+    """Tables by name, the core first."""
+    rows = _in_order(counts.counts)
+    return {
+        "event": _events(visits),
+        "occurrence": _occurrences(rows),
+        "humboldt": _inventory(visits, rows, looked_for),
+        "extendedmeasurementorfact": pl.concat(
+            [
+                measurements(visits, "visit", "observers", OBSERVERS),
+                measurements(visits, "visit", "cover_share", COVER),
+                measurements(rows, "visit", "exactness", EXACTNESS, "occurrence"),
+            ]
+        ),
+    }
 
 
 def _in_order(counts: pl.DataFrame) -> pl.DataFrame:
@@ -137,7 +158,6 @@ def _in_order(counts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _events(visits: pl.DataFrame) -> pl.DataFrame:
-    start, end = (pl.col(name).dt.strftime(_TIME) for name in ("start", "end"))
     unit = pl.col("effort_unit").replace(WRITTEN_UNITS)
     return visits.select(
         pl.col("visit").alias("eventID"),
@@ -146,7 +166,7 @@ def _events(visits: pl.DataFrame) -> pl.DataFrame:
         pl.col("x").alias("decimalLongitude"),
         pl.when(pl.col("x").is_not_null()).then(pl.lit(WGS84)).alias("geodeticDatum"),
         pl.col("uncertainty_m").alias("coordinateUncertaintyInMeters"),
-        pl.concat_str([start, end], separator="/", ignore_nulls=True).replace("", None).alias("eventDate"),
+        period().alias("eventDate"),
         pl.col("start_text").alias("verbatimEventDate"),
         pl.col("method").alias("samplingProtocol"),
         pl.concat_str([pl.col("effort").cast(pl.String), unit], separator=" ").alias("samplingEffort"),
@@ -198,22 +218,6 @@ def _flag(value: pl.Expr) -> pl.Expr:
     return value.cast(pl.String)
 
 
-def _measurements(visits: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """What neither vocabulary has a term for."""
-    of_visits = visits.with_columns(pl.lit(None, dtype=pl.String).alias("occurrence"))
-    observers, cover = _of(of_visits, "observers", OBSERVERS), _of(of_visits, "cover_share", COVER)
-    return pl.concat([observers, cover, _of(rows, "exactness", EXACTNESS)])
-
-
-def _of(table: pl.DataFrame, name: str, kind: str) -> pl.DataFrame:
-    return table.filter(pl.col(name).is_not_null()).select(
-        pl.col("visit").alias("eventID"),
-        pl.col("occurrence").alias("occurrenceID"),
-        pl.lit(kind).alias("measurementType"),
-        pl.col(name).cast(pl.String).alias("measurementValue"),
-    )
-
-
 # --- the files ---
 
 
@@ -231,6 +235,8 @@ def _meta(tables: Mapping[str, pl.DataFrame]) -> str:
 
 def _term(table: str, column: str) -> str:
     """The IRI of a column."""
+    if table == "multimedia" and column in MEDIA_TERMS:
+        return MEDIA_TERMS[column]
     if table == "humboldt" and column != "eventID":
         return ECO + column
     return DWC + column

@@ -47,13 +47,15 @@ def read_exports(folder: Path, opened: Opened, delivery: Delivery) -> Export:
     """The submissions of every CSV, JSON and ZIP file of a delivery."""
     export = Export()
     for part in _parts(folder, opened, export.found):
-        tables = []
+        by_folder: dict[str, list[Sheet]] = {}  # an export's own: two of them may hold the same repeats
         for name in sorted(part.sizes):
             if name.lower().endswith((".csv", ".tsv")):
+                tables = by_folder.setdefault(name.rpartition("/")[0], [])
                 tables += _csv(part, name, delivery, export.found)
             elif name.lower().endswith((".json", ".geojson")):
                 _take_json(export, part, name)
-        _take_tables(export, tables)
+        for tables in by_folder.values():
+            _take_tables(export, tables)
     return export
 
 

@@ -21,7 +21,7 @@ from sharedrange.exchange.odk.files import read_exports
 from sharedrange.exchange.opening import Opened, open_path, shown
 from sharedrange.exchange.plain import finished, fitted, nothing, text_sheet
 from sharedrange.exchange.positions import WGS84
-from sharedrange.exchange.submissions import Current, History, Item, Submission, current
+from sharedrange.exchange.submissions import Current, History, Item, Submission, current, table_of
 from sharedrange.exchange.tables import Sheet
 
 KEY = "KEY"  # columns that a mapping may use to join a repeat to its submission
@@ -97,11 +97,12 @@ def _as_sheets(submissions: Sequence[Submission]) -> list[Sheet]:
     tables: dict[str, list[tuple[int, dict[str, str | None]]]] = {}
     for one in submissions:
         identity = one.root or one.instance
-        tables.setdefault(one.file, []).append((one.row, {**_spread(one.answers), KEY: identity}))
+        table = table_of(one.file)
+        tables.setdefault(table, []).append((one.row, {**_spread(one.answers), KEY: identity}))
         for name, items in one.repeats.items():
             for number, item in enumerate(items, start=1):
                 keys = {KEY: f"{identity}/{name}[{number}]", PARENT: identity}
-                tables.setdefault(f"{one.file}/{name}", []).append((one.row, {**_spread(item), **keys}))
+                tables.setdefault(f"{table}/{name}", []).append((one.row, {**_spread(item), **keys}))
     return [
         text_sheet(name, list(dict.fromkeys(column for _, cells in rows for column in cells)), rows)
         for name, rows in tables.items()

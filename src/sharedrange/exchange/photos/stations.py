@@ -21,6 +21,7 @@ from sharedrange.core.survey import DEPLOYMENTS, conform
 from sharedrange.exchange.delivery import FILE_NAME, Delivery
 from sharedrange.exchange.opening import shown
 from sharedrange.exchange.photos.pictures import nfc
+from sharedrange.exchange.positions import without_zeros
 from sharedrange.exchange.tables import Sheet, flag, repeated
 
 HEADER = ("folder", "station", "latitude", "longitude", "start", "end", "camera_type")
@@ -212,6 +213,7 @@ def _in_frame(sheet: Sheet, crs: str) -> tuple[Sheet, list[Finding]]:
     """`x` and `y` in WGS 84, or metres of the local frame."""
     if crs.startswith("local:"):
         return sheet, []
+    sheet, zero = without_zeros(sheet, crs)
     known = pl.col("x").is_not_null() & pl.col("y").is_not_null()
     x, y = (sheet.rows[name].fill_null(0.0).to_numpy() for name in ("x", "y"))
     longitude, latitude = to_wgs84(crs, x, y)
@@ -222,7 +224,7 @@ def _in_frame(sheet: Sheet, crs: str) -> tuple[Sheet, list[Finding]]:
         pl.when(known).then(pl.Series("x", longitude)).alias("x"),
         pl.when(known).then(pl.Series("y", latitude)).alias("y"),
     )
-    return sheet.with_rows(moved), wrong
+    return sheet.with_rows(moved), [*zero, *wrong]
 
 
 def _from_exif(sheet: Sheet, pictures: pl.DataFrame) -> tuple[Sheet, list[Finding]]:

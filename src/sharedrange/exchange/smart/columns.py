@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from sharedrange.core.finding import Fact, Finding, Severity, Where
 from sharedrange.exchange.delivery import Delivery
 from sharedrange.exchange.opening import shown
+from sharedrange.exchange.smart.headers import by_place
 from sharedrange.exchange.smart.model import Model, fold
 from sharedrange.exchange.tables import ROW, Sheet
 
-# SMART's own columns as its English interface heads them; other languages are declared in [columns].
+# SMART's own columns as its English interface heads them; in other languages `headers.by_place` finds those of a query.
 OWN: Mapping[str, str] = {
     "patrol id": "patrol",
     **dict.fromkeys(("patrol start date", "start date"), "start"),
@@ -27,10 +28,6 @@ OWN: Mapping[str, str] = {
     **dict.fromkeys(("hours", "patrol hours", "number of patrol hours", "total hours"), "hours"),
     **dict.fromkeys(("people", "number of people", "number of members", "patrol members"), "people"),
 }
-# Who went and what was written freely: no table of ours holds it.
-LEFT_OUT = frozenset(
-    ("type", "station", "team", "objective", "mandate", "armed", "patrol leg id", "leader", "pilot", "comment")
-)
 PERSONAL = frozenset(
     ("nameornames", "nationalidnumber", "phonenumber", "placeofresidence", "placeoforigin", "suspectinformation")
 )
@@ -59,28 +56,55 @@ class Columns:
 
 
 def columns_of(sheet: Sheet, model: Model, delivery: Delivery) -> tuple[Columns, list[Finding]]:
-    """What the columns of a table are; a label that may mean several attributes is an error."""
-    declared = {fold(name): fold(meaning) for name, meaning in delivery.columns.items()}
+    """What the columns of a table are; a label that may mean several attributes is an error.
+
+    A header says what its column is, in English or as the delivery declares; else its place and its cells do.
+    """
+    names = [column for column in sheet.rows.columns if column != ROW]
+    told = {name: role for name in names if (role := _told(name, delivery))}
+    placed = by_place(sheet, names, told, model, delivery.date_format)
+    roles = {**told, **placed}
     own: dict[str, str] = {}
     levels: dict[int, str] = {}
     attributes: dict[str, str] = {}
     unread: list[str] = []
-    found: list[Finding] = []
-    for name in (column for column in sheet.rows.columns if column != ROW):
-        word = declared.get(fold(name), fold(name))
-        keys = model.headers.get(word, set())
-        if role := OWN.get(word, word if word in _KNOWN_OWN and fold(name) in declared else ""):
+    found = _by_place_note(sheet, placed)
+    for name in names:
+        role = roles.get(name, "")
+        keys = model.headers.get(_declared(delivery).get(fold(name), fold(name)), set())
+        if level := _LEVEL.fullmatch(role):
+            levels[int(level[1])] = name
+        elif role:
             found += _twice(sheet, own, role, name)
             own.setdefault(role, name)
-        elif level := _LEVEL.fullmatch(word):
-            levels[int(level[1])] = name
-        elif not keys or (word in LEFT_OUT and not levels):  # SMART writes attributes after the categories
+        elif not keys or not levels:  # SMART writes attributes after the categories
             unread.append(name)
         else:
             keys = _narrowed(keys, model, sheet, levels)
             found += _doubtful(sheet, name, keys)
             attributes[name] = min(keys)
     return Columns(own, tuple(levels[n] for n in sorted(levels)), attributes, tuple(unread)), found
+
+
+def _declared(delivery: Delivery) -> Mapping[str, str]:
+    return {fold(name): fold(meaning) for name, meaning in delivery.columns.items()}
+
+
+def _told(name: str, delivery: Delivery) -> str:
+    """What a header says that its column is: a role, ``category 0``, or nothing."""
+    declared = _declared(delivery)
+    word = declared.get(fold(name), fold(name))
+    if level := _LEVEL.fullmatch(word):
+        return f"category {level[1]}"
+    return OWN.get(word, word if word in _KNOWN_OWN and fold(name) in declared else "")
+
+
+def _by_place_note(sheet: Sheet, placed: Mapping[str, str]) -> list[Finding]:
+    """What was understood without knowing the words, for a person to look at."""
+    if not placed:
+        return []
+    understood = ", ".join(f"{shown(name)} = {role}" for name, role in placed.items())
+    return [Finding("smart-columns-by-place", {"columns": understood}, Where(sheet.file, row=1), Severity.WARNING)]
 
 
 def _twice(sheet: Sheet, own: Mapping[str, str], role: str, name: str) -> list[Finding]:

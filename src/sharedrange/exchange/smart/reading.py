@@ -22,6 +22,7 @@ from sharedrange.exchange.delivery import Delivery
 from sharedrange.exchange.opening import MIB, Opened, open_path, shown
 from sharedrange.exchange.plain import fitted, nothing, text_sheet
 from sharedrange.exchange.smart.columns import Columns, about_columns, columns_of
+from sharedrange.exchange.smart.headers import day
 from sharedrange.exchange.smart.model import Model, read_models
 from sharedrange.exchange.smart.patrol_xml import PatrolFile, read_patrol_files
 from sharedrange.exchange.smart.records import Doubts, Sighting, as_json, attributes_of, count, taxon, threat
@@ -129,13 +130,6 @@ def _own(columns: Columns, role: str) -> pl.Expr:
     return pl.col(columns.own[role]).alias(role)
 
 
-def _day(text: pl.Expr, date_format: str) -> pl.Expr:
-    """A day as ISO text where it is written as declared or year first; else as it is."""
-    patterns = [date_format, "%Y-%m-%d"] if date_format else ["%Y-%m-%d"]
-    days = [text.str.to_date(pattern, strict=False, exact=True).dt.strftime("%Y-%m-%d") for pattern in patterns]
-    return pl.coalesce(*days, text)
-
-
 def _patrol_sheet(sheet: Sheet, columns: Columns, delivery: Delivery) -> Sheet:
     """What the lines of a table say about their patrols, each patrol and its legs once.
 
@@ -143,17 +137,17 @@ def _patrol_sheet(sheet: Sheet, columns: Columns, delivery: Delivery) -> Sheet:
     """
     rows = sheet.rows.select(ROW, *(_own(columns, role) for role in _PATROL))
     rows = rows.unique(_PATROL, keep="first", maintain_order=True)
-    first, last = (_day(pl.col(name), delivery.date_format) for name in ("start", "end"))
+    first, last = (day(pl.col(name), delivery.date_format) for name in ("start", "end"))
     rows = rows.with_columns(
         pl.col("start").alias("start written"), _midnight(first, 0).alias("start"), _midnight(last, 1).alias("end")
     )
     return sheet.with_rows(rows)
 
 
-def _midnight(day: pl.Expr, days_later: int) -> pl.Expr:
+def _midnight(iso: pl.Expr, days_later: int) -> pl.Expr:
     """The midnight at which an ISO day begins, or that of a later day; text that is no day stays."""
-    date = day.str.to_date("%Y-%m-%d", strict=False, exact=True).dt.offset_by(f"{days_later}d")
-    return pl.coalesce(date.dt.strftime("%Y-%m-%dT00:00:00"), day)
+    date = iso.str.to_date("%Y-%m-%d", strict=False, exact=True).dt.offset_by(f"{days_later}d")
+    return pl.coalesce(date.dt.strftime("%Y-%m-%dT00:00:00"), iso)
 
 
 def _sightings(
@@ -161,8 +155,8 @@ def _sightings(
 ) -> tuple[list[Sighting], list[Finding]]:
     """The rows of a query that name a category; the others are findings."""
     rows = sheet.rows.select(*(_own(columns, role) for role in _PLACE))
-    day = _day(pl.col("date"), delivery.date_format)
-    at, written = (pl.concat_str(text, pl.lit(" "), "time") for text in (day, pl.col("date")))
+    of_point = day(pl.col("date"), delivery.date_format)
+    at, written = (pl.concat_str(text, pl.lit(" "), "time") for text in (of_point, pl.col("date")))
     rows = rows.with_columns(at.alias("at"), written.alias("written")).drop("date", "time")
     meant: dict[tuple[str, ...], set[str]] = {}
     seen, found = [], []

@@ -1,4 +1,4 @@
-"""What is worked out once at import, so that questions need not read every record again.
+"""What is worked out once, when the first question comes, so that questions need not read every record again.
 
 `events` and `captures` hold one row a burst instead of one a photograph; `watched` holds when stations watched.
 An event ends when `BURST_MINUTES` pass without a record (O'Brien, Kinnaird & Wibisono 2003, Animal Conservation
@@ -11,18 +11,51 @@ An event never spans two deliveries, as in the detection rates of one survey.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
+from sharedrange.core.files import sha256_of
+from sharedrange.core.progress import Progress
 from sharedrange.core.survey import DEPLOYMENTS, EFFORT, Survey
 from sharedrange.core.when import Spans, run_spans, union
-from sharedrange.exchange.store.duck import Duck, files, text
-from sharedrange.exchange.store.layout import NO_YEAR, WATCHED
+from sharedrange.exchange.store.duck import IMPORT_MEMORY_MB, Duck, duck, files, load, save, text
+from sharedrange.exchange.store.generations import Import, Part
+from sharedrange.exchange.store.layout import NO_YEAR, TABLES, WATCHED, place
 
 BURST_MINUTES = 30
 CATALOGUE = "main"  # the catalogue of a party that did not name it
 _BURST_S = BURST_MINUTES * 60
+
+
+def is_derived(known: Import) -> bool:
+    """Whether a delivery needs nothing more before questions: it has no survey, or its tables are there."""
+    return "survey" not in known.facts or any(part.table == "watched" for part in known.parts)
+
+
+def derive(known: Import, root: Path, folder: Path, progress: Progress) -> tuple[Import, dict[str, Path]]:
+    """A delivery with its derived tables, and path in the store -> file in `folder` now."""
+    parts: list[Part] = []
+    staged: dict[str, Path] = {}
+    for done, (table, year, file, rows) in enumerate(_tables(known, root, folder), start=1):
+        path = place(table, known.party, known.dataset, year, f"{known.source} {known.reader}")
+        parts.append(Part(table, year, path, rows, sha256_of(file)))
+        staged[path] = file
+        progress(done / (done + 4))
+    return replace(known, parts=tuple(sorted((*known.parts, *parts), key=lambda part: part.path))), staged
+
+
+def _tables(known: Import, root: Path, folder: Path) -> Iterator[tuple[str, int, Path, int]]:
+    deployments, effort = (load(known.paths(root, n), TABLES[n].schema) for n in ("deployments", "effort"))
+    spans = watched(survey_of(known.facts["survey"], deployments, effort), known.source)
+    file, station = folder / "watched.parquet", folder / "stations.parquet"
+    save(spans, file)
+    yield "watched", NO_YEAR, file, spans.height
+    save(stations(deployments), station)
+    if observations := known.paths(root, "observations"):
+        with duck(IMPORT_MEMORY_MB, folder) as open_duck:
+            yield from Deriving(open_duck, observations, station, file, known.source).write(folder)
 
 
 def stations(deployments: pl.DataFrame) -> pl.DataFrame:

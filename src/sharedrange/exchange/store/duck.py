@@ -18,6 +18,7 @@ import duckdb
 import polars as pl
 
 from sharedrange.exchange.store.generations import damaged
+from sharedrange.exchange.store.layout import ROW
 
 THREADS = 2
 QUERY_MEMORY_MB = 256
@@ -104,14 +105,20 @@ def _told(problem: str) -> Exception:
 def save(rows: pl.DataFrame, file: Path) -> None:
     """Write a table as Parquet. Raises OSError if the disk takes no more."""
     try:
-        rows.write_parquet(file, compression="zstd", compression_level=1)
+        rows.write_parquet(file, compression="zstd", compression_level=1, row_group_size=ROW_GROUP_ROWS)
     except pl.exceptions.PolarsError as error:  # polars wraps what the system says
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
 
-def load(file: Path) -> pl.DataFrame:
-    """A Parquet file of the store. Raises InputError if it is missing or damaged."""
+def load(paths: Sequence[Path], schema: pl.Schema, only: pl.Expr | None = None) -> pl.DataFrame:
+    """The rows of a table in the order in which they were delivered, those for which `only` holds.
+
+    Raises InputError if a file is missing or damaged.
+    """
+    if not paths:
+        return pl.DataFrame(schema=schema)
+    rows = pl.scan_parquet(list(paths), hive_partitioning=False)
     try:
-        return pl.read_parquet(file, memory_map=False, hive_partitioning=False)
+        return (rows if only is None else rows.filter(only)).sort(ROW).drop(ROW).collect()
     except (FileNotFoundError, pl.exceptions.PolarsError) as error:
-        raise damaged(file.name) from error
+        raise damaged(paths[0].name) from error

@@ -10,13 +10,13 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sharedrange.core.canonical import canonical
+from sharedrange.core.canonical import canonical, digest
 from sharedrange.core.errors import InputError
 from sharedrange.core.files import sync, write_atomically
 from sharedrange.core.finding import Finding, Where
@@ -25,34 +25,44 @@ CURRENT = "current"
 GENERATIONS = "generations"
 LOCK = ".lock"
 STAGING = ".staging"
-FORMAT = 1
+FORMAT = 2
+Key = tuple[str, str, str]  # party, dataset, hash of the bytes
 _TRIES = 100  # a reader meets a writer's clearing at most a few times; more is a defect
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file: `table`, `year` of its rows, `path` relative to the store, and how many rows."""
+    """One file: `table`, `year` of its rows, `path` relative to the store, how many rows, and its hash."""
 
     table: str
     year: int
     path: str
     rows: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One delivery in the store. `source` is the hash of its bytes; `facts` what it says beside its tables."""
+    """One delivery in the store.
+
+    `source` is the hash of its bytes; `facts` what it says beside its tables; `reader` names the code that read it.
+    """
 
     source: str
     party: str
     dataset: str
     facts: Mapping[str, Any]
     parts: tuple[Part, ...]
+    reader: str = ""
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> Key:
         """What tells it from other imports: two parties may deliver the same bytes."""
         return self.party, self.dataset, self.source
+
+    def paths(self, root: Path, table: str) -> list[Path]:
+        """Its files of one table."""
+        return [root / part.path for part in self.parts if part.table == table]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +72,15 @@ class Generation:
     number: int = 0
     imports: tuple[Import, ...] = field(default=())
 
-    def with_import(self, new: Import) -> Generation:
-        """The next generation, with one delivery more."""
-        return Generation(self.number + 1, tuple(sorted((*self.imports, new), key=lambda i: i.key)))
+    def after(self, *new: Import, without: Iterable[Key] = ()) -> Generation:
+        """The next generation: new deliveries more, and those of the keys `without` less."""
+        gone = {*without, *(i.key for i in new)}
+        kept = (i for i in self.imports if i.key not in gone)
+        return Generation(self.number + 1, tuple(sorted((*kept, *new), key=lambda i: i.key)))
 
-    def without(self, key: tuple[str, str, str]) -> Generation:
-        """The next generation, without one delivery."""
-        return Generation(self.number + 1, tuple(i for i in self.imports if i.key != key))
+    def find(self, key: Key) -> Import | None:
+        """The delivery with this key."""
+        return next((known for known in self.imports if known.key == key), None)
 
     def paths(self) -> set[str]:
         """Every file that it names."""
@@ -109,6 +121,15 @@ def writing(folder: Path) -> Iterator[Generation]:
         yield now
 
 
+def forget(folder: Path) -> None:
+    """Make an empty generation the one that counts, whatever is damaged; the next writer clears the files away."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        numbers = [int(f.stem) for f in (folder / GENERATIONS).glob("*.json") if f.stem.isdigit()]
+        commit(folder, Generation(max(numbers, default=0) + 1), {})
+
+
 @contextmanager
 def staging(folder: Path) -> Iterator[Path]:
     """A folder for files that do not count yet; gone afterwards."""
@@ -130,7 +151,9 @@ def commit(folder: Path, generation: Generation, staged: Mapping[str, Path]) -> 
     for parent in {above for name in staged for above in (folder / name).parents if above.is_relative_to(folder)}:
         sync(parent)
     name = f"{generation.number:08d}.json"
-    write_atomically(folder / GENERATIONS / name, canonical({"format": FORMAT, **asdict(generation)}) + b"\n")
+    held = asdict(generation)
+    content = canonical({"format": FORMAT, "digest": digest(held), "generation": held})
+    write_atomically(folder / GENERATIONS / name, content + b"\n")
     write_atomically(folder / CURRENT, name.encode())
 
 
@@ -157,12 +180,14 @@ def _read(folder: Path, name: str) -> Generation:
 
 def _parsed(content: bytes, name: str) -> Generation:
     try:
-        given = json.loads(content)
+        whole = json.loads(content)
+        given = whole["generation"]
+        is_sound = whole["format"] == FORMAT and whole["digest"] == digest(given)
         imports = tuple(Import(**{**known, "parts": _parts(known["parts"])}) for known in given["imports"])
         generation = Generation(int(given["number"]), imports)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise damaged(f"{GENERATIONS}/{name}") from None
-    if given["format"] != FORMAT:
+    if not is_sound:
         raise damaged(f"{GENERATIONS}/{name}")
     return generation
 

@@ -28,6 +28,8 @@ from sharedrange.core.contents import (
 )
 from sharedrange.core.survey import DEPLOYMENTS, EFFORT, MEDIA, OBSERVATIONS, UTC, Survey
 
+ROW = "row"  # column of the files: the place of a row in its table as delivered
+NOTES = "notes"  # what the reader of a delivery says about it, a file beside its tables
 NO_YEAR = 0  # the year of rows without a date
 HASH_LENGTH = 16
 LONGEST_NAME = 60  # characters of a party or dataset in a path; up to 240 bytes, where 255 are allowed
@@ -174,7 +176,7 @@ def years_of(kept: Kept, rows: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame
         yield int(number), of_year
 
 
-def place(table: str, party: str, dataset: str, year: int, source: str) -> str:
+def place(table: str, party: str, dataset: str, year: int, source: str, *, ending: str = "parquet") -> str:
     """Where a file lies in the store, relative to it, with ``/`` between folders.
 
     Examples
@@ -183,7 +185,7 @@ def place(table: str, party: str, dataset: str, year: int, source: str) -> str:
     'media/party=north/dataset=Камеры 2024/year=2024'
     """
     name = digest(["part", table, party, dataset, year, source])[:HASH_LENGTH]
-    return f"{table}/party={in_path(party)}/dataset={in_path(dataset)}/year={year}/part-{name}.parquet"
+    return f"{table}/party={in_path(party)}/dataset={in_path(dataset)}/year={year}/part-{name}.{ending}"
 
 
 def in_path(name: str) -> str:
