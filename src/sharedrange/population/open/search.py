@@ -1,0 +1,130 @@
+"""The climb to the maximum of the likelihood, its curvature there, and profiles along one parameter."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from sharedrange.core.errors import DidNotConverge
+from sharedrange.core.finding import Fact, Finding
+from sharedrange.core.progress import Progress
+from sharedrange.population.open.evaluate import Evaluator
+
+Floats = NDArray[np.float64]
+Free = NDArray[np.bool_]
+
+_FAR = 1e10  # minus log-likelihood where it cannot be computed
+_STEP = 1e-4  # of parameters of size 1, for differences of the exact gradient
+_FLAT = 1e-7  # rise of the log-likelihood that a Newton step still promises at the maximum
+_EXPECTED_EVALUATIONS = 60
+_NEWTON_STEPS, _HALVINGS = 10, 12
+
+
+class Search:
+    """Counts evaluations, reports progress, keeps what it has evaluated.
+
+    The climb is deterministic: a stopped one resumes by walking the same way over the evaluations kept in the
+    checkpoint and ends at the same bits. `label` names the walk in the checkpoint.
+    """
+
+    def __init__(
+        self, evaluator: Evaluator, progress: Progress, checkpoint: MutableMapping[str, Any], label: str
+    ) -> None:
+        self.evaluator = evaluator
+        self.evaluations = 0
+        self._progress, self._checkpoint, self._label = progress, checkpoint, label
+
+    def value(self, theta: Floats) -> tuple[float, Floats]:
+        """Log-likelihood and gradient; never NaN."""
+        self._progress(self.evaluations / (self.evaluations + _EXPECTED_EVALUATIONS))
+        self.evaluations += 1
+        place, where = f"{self._label}/{self.evaluations}", [float(v) for v in theta]
+        kept = self._checkpoint.get(place)
+        if kept is None or list(kept["theta"]) != where:
+            value, gradient = self._evaluate(theta)
+            kept = {"theta": where, "value": value, "gradient": [float(g) for g in gradient]}
+            self._checkpoint[place] = kept
+        return float(kept["value"]), np.array(kept["gradient"], dtype=float)
+
+    def _evaluate(self, theta: Floats) -> tuple[float, Floats]:
+        with np.errstate(all="ignore"):
+            value, gradient = self.evaluator.log_likelihood(theta)
+        if np.isfinite(value) and np.isfinite(gradient).all():
+            return value, gradient
+        return -_FAR, np.zeros_like(theta)
+
+    def climb(self, start: Floats, variance: Floats, free: Free, *, gradient_below: float = 1e-3) -> Floats:
+        """Near the maximum over the free parameters, by BFGS with rough variances as its first metric."""
+        if not free.any():
+            return start
+
+        def negative(values: Floats) -> tuple[float, Floats]:
+            theta = start.copy()
+            theta[free] = values
+            value, gradient = self.value(theta)
+            return -value, -gradient[free]
+
+        found = minimize(
+            negative,
+            start[free],
+            jac=True,
+            method="BFGS",
+            options={"gtol": gradient_below, "hess_inv0": np.diag(variance[free]), "maxiter": 200},
+        )
+        theta = start.copy()
+        theta[free] = found.x
+        return theta
+
+    def finish(self, theta: Floats, free: Free) -> tuple[Floats, float, Floats, Floats]:
+        """Newton steps to the maximum: parameters, value, gradient, covariance (0 for what is not free).
+
+        Raises DidNotConverge.
+        """
+        value, gradient = self.value(theta)
+        for _ in range(_NEWTON_STEPS):
+            covariance = self._covariance(theta, free)
+            step = covariance @ gradient
+            nearly_there = 0.5 * float(gradient @ step) < _FLAT
+            theta, value, gradient = self._uphill(theta, value, step)
+            if nearly_there:
+                return theta, value, gradient, covariance
+        raise self._lost("open-not-converged", float(np.abs(gradient[free]).max()))
+
+    def _uphill(self, theta: Floats, value: float, step: Floats) -> tuple[Floats, float, Floats]:
+        for halving in range(_HALVINGS):
+            tried = theta + step / 2**halving
+            new, gradient = self.value(tried)
+            if new >= value - 1e-9:
+                return tried, new, gradient
+        raise self._lost("open-not-converged", float(np.abs(step).max()))
+
+    def _covariance(self, theta: Floats, free: Free) -> Floats:
+        """Inverse of minus the Hessian of the free parameters, from central differences of the exact gradient."""
+        rows = []
+        for k in np.flatnonzero(free):
+            shift = np.zeros(len(theta))
+            shift[k] = _STEP
+            rows.append((self.value(theta + shift)[1] - self.value(theta - shift)[1])[free] / (2.0 * _STEP))
+        information = -0.5 * (np.array(rows) + np.array(rows).T)
+        covariance = np.zeros((len(theta),) * 2)
+        try:
+            half = np.linalg.inv(np.linalg.cholesky(information))
+        except np.linalg.LinAlgError:
+            raise self._lost("open-flat", float(np.linalg.eigvalsh(information).min()), information, free) from None
+        covariance[np.ix_(free, free)] = half.T @ half
+        return covariance
+
+    def _lost(
+        self, rule: str, size: float, information: Floats | None = None, free: Free | None = None
+    ) -> DidNotConverge:
+        weakest = "-"
+        if information is not None:
+            _, directions = np.linalg.eigh(information)
+            names = np.array(self.evaluator.design.names)[free]
+            weakest = str(names[int(np.abs(directions[:, 0]).argmax())])
+        facts: dict[str, Fact] = {"parameter": weakest, "evaluations": self.evaluations, "size": f"{size:.3g}"}
+        return DidNotConverge(Finding(rule, facts))
