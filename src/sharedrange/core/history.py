@@ -38,10 +38,12 @@ CAPTURES = pl.Schema({"individual": pl.String, "detector": pl.String, "occasion"
 class CaptureHistory:
     """Individuals x detectors x occasions of one session (secr's capthist), sparse.
 
-    `kind` is ``proximity`` (at most one detection per animal, detector and occasion) or ``count``.
+    `kind` is ``proximity`` (at most one detection per animal, detector and occasion), ``count``, ``multi`` (traps that
+    hold the animal and have room for others) or ``single`` (traps with room for one).
     `detectors` (J rows), `individuals` (n rows; sex null where unknown) and `captures` (one row a cell that
-    is not zero; occasion from 1) have the schemas above. `effort` has shape (J, K): 0 where a detector did
-    not run, 1 for a full occasion. Positions are metres in the component's projection.
+    is not zero; occasion from 1) have the schemas above; `individuals` may have a column ``removed_after``, the last
+    occasion on which an animal that died or was taken away was there (null: it stayed). `effort` has shape (J, K):
+    0 where a detector did not run, 1 for a full occasion. Positions are metres in the component's projection.
     """
 
     session: str

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sharedrange.core.errors import DidNotConverge
 from sharedrange.core.history import CAPTURES, INDIVIDUALS
-from sharedrange.population.scr import Fit, Model, fit
+from sharedrange.population.scr import Fit, Model, fit, split_model
 from sharedrange.population.scr.derived import Population, on_side
 from sharedrange.population.scr.links import floored_interval, lognormal_interval
 from sharedrange.population.scr.use import use_of_sides
@@ -26,7 +26,7 @@ SIDES = ("west", "east")
 @pytest.fixture(scope="module")
 def fitted(plain: Any) -> Fit:
     made, _ = plain
-    model = Model("HHN", "side", ("party", "sex"), ("party", "sex"), SIDES)
+    model = split_model("HHN", "side", ("party", "sex"), ("party", "sex"), SIDES)
     return fit((made.history,), (made.mask,), model)
 
 

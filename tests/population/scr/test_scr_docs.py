@@ -26,5 +26,8 @@ def test_every_setting_has_a_row_with_its_default() -> None:
 
 def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     code = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
-    exec(code[0], {})  # the page is ours
+    names: dict[str, object] = {}
+    exec(code[0], names)  # the page is ours
     assert re.match(r"\d+ animals \(\d+ to \d+\)", capsys.readouterr().out)
+    exec(code[1], names)
+    assert re.match(r"\d\.\d per 100 km2", capsys.readouterr().out)

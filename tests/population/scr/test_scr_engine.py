@@ -335,7 +335,7 @@ def test_everything_wrong_is_said_at_once(world: Make) -> None:
     history = made.history
     broken = replace(
         history,
-        kind="multi",
+        kind="polygon",
         captures=pl.concat([history.captures, history.captures.head(1).with_columns(detector=pl.lit("nowhere"))]),
         individuals=pl.concat([history.individuals, history.individuals.head(1)]),
     )

@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 from sharedrange.core.history import CAPTURES, DETECTORS, INDIVIDUALS, CaptureHistory
 from sharedrange.core.places import Mask
 from sharedrange.core.survey import SEXES
-from sharedrange.population.scr.fitting import evaluate_session, log_likelihood, prepare_sessions
-from sharedrange.population.scr.model import Design, Model, design
+from sharedrange.population.scr.design import Design, design
+from sharedrange.population.scr.detection import FunctionName
+from sharedrange.population.scr.evaluating import evaluate_session, log_likelihood
+from sharedrange.population.scr.fitting import prepare_sessions
+from sharedrange.population.scr.model import Model
 from sharedrange.population.scr.session import Session
+from sharedrange.population.scr.splits import DensityName, split_model
 
 Floats = NDArray[np.float64]
 
@@ -73,8 +77,8 @@ def brute_force(history: CaptureHistory, made: Design, mask: Mask, mask_row: NDA
     d = made.sessions[0]
     density = np.empty(len(mask))
     density[mask_row] = np.exp(d.density @ beta[made.density.place])
-    males = 1 / (1 + np.exp(-beta[made.psi.place][0])) if made.psi.names else 0.0
-    share = np.array([1 - males, males]) if made.psi.names else np.ones(1)
+    males = 1 / (1 + np.exp(-beta[-1])) if made.shares else 0.0
+    share = np.array([1 - males, males]) if made.shares else np.ones(1)
     ran = np.flatnonzero(history.effort.sum(axis=1) > 0)
     chance = np.zeros((len(share), len(mask), J, K))  # of no detection
     for c in range(len(share)):
@@ -125,24 +129,26 @@ def left_out(history: CaptureHistory, *, poisson: bool) -> float:
 
 def made_for(history: CaptureHistory, mask: Mask, model: Model) -> tuple[Design, tuple[Session, ...], Floats]:
     sessions, detection = prepare_sessions((history,), (mask,), model)
-    made = design(model, sessions, detection)
+    made, sessions = design(model, sessions, detection)
     beta = np.concatenate(
         [
             np.linspace(1.0, 2.0, len(made.density.names)),
             np.linspace(-1.0, 0.5, len(made.intensity.names)),
             np.linspace(6.7, 0.4, len(made.sigma.names)),
-            np.full(len(made.psi.names), 0.3),
+            np.full(len(made.shares), 0.3),
         ]
     )
     return made, sessions, beta
 
 
 shapes = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 5))
+DENSITIES: tuple[DensityName, ...] = ("pooled", "side")
+FUNCTIONS_TRIED: tuple[FunctionName, ...] = ("HHN", "HN")
 models = st.sampled_from(
     [
-        Model(function, density, lambda0, sigma, ("e", "w"))
-        for function in ("HHN", "HN")
-        for density in ("pooled", "side")
+        split_model(function, density, lambda0, sigma, ("e", "w"))
+        for function in FUNCTIONS_TRIED
+        for density in DENSITIES
         for lambda0, sigma in (((), ()), (("party", "sex"), ("sex",)), (("sex",), ("party",)))
     ]
 )

@@ -20,12 +20,23 @@ _COARSE_SIGMAS, _TOO_COARSE_SIGMAS = 0.6, 1.0  # secr's advice for mask spacing,
 def advice(population: Population, histories: Sequence[CaptureHistory], settings: ScrSettings) -> Iterator[Finding]:
     """Notes and warnings about a fit."""
     fit = population.fit
+    yield from _single(histories)
     yield from _dropped(fit)
     yield from _borrowed(population)
     yield from _few(histories, settings)
     yield from _sexes(fit)
     yield from _edges(population)
     yield from _spacing(population)
+
+
+def _single(histories: Sequence[CaptureHistory]) -> Iterator[Finding]:
+    """Say that traps for one animal are treated as multi-catch.
+
+    They have no tractable likelihood; density comes out nearly right where most traps stay empty (Efford, Borchers
+    and Byrom 2009).
+    """
+    if any(h.kind == "single" for h in histories):
+        yield Finding("scr-single-as-multi", severity=Severity.WARNING)
 
 
 def _dropped(fit: Fit) -> Iterator[Finding]:
@@ -55,7 +66,7 @@ def _few(histories: Sequence[CaptureHistory], settings: ScrSettings) -> Iterator
 def _sexes(fit: Fit) -> Iterator[Finding]:
     if not fit.design.model.by_sex:
         return
-    unknown = sum(int(s.frequency[s.sex == UNKNOWN_SEX].sum()) for s in fit.sessions)
+    unknown = sum(int((s.records.sex == UNKNOWN_SEX).sum()) for s in fit.sessions)
     if unknown:
         facts = {"unknown": unknown, "individuals": sum(s.n_animals for s in fit.sessions)}
         yield Finding("scr-sex-missing", facts, severity=Severity.NOTE)

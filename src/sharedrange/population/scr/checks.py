@@ -12,7 +12,9 @@ from sharedrange.core.finding import Finding, Where
 from sharedrange.core.history import CaptureHistory
 from sharedrange.core.places import Mask
 
-KINDS = ("proximity", "count")
+KINDS = ("proximity", "count", "multi", "single")
+COMPETING = ("multi", "single")  # detectors that hold the animal
+PROBABILITIES = ("HN", "HR", "EX")
 
 
 def raise_if_wrong(histories: Sequence[CaptureHistory], masks: Sequence[Mask], function: str) -> None:
@@ -79,6 +81,8 @@ def _check_captures(history: CaptureHistory, at: Where, function: str) -> Iterat
     known = set(history.individuals["individual"])
     last = history.effort.shape[1]
     seen: set[tuple[str, str, int]] = set()
+    caught: set[tuple[str, int]] = set()
+    removed = _removed(history)
     for who, where, occasion, count in history.captures.select(
         "individual", "detector", "occasion", "count"
     ).iter_rows():
@@ -89,18 +93,31 @@ def _check_captures(history: CaptureHistory, at: Where, function: str) -> Iterat
         effort = float(history.effort[place[where], occasion - 1])
         if effort <= 0:
             yield Finding("scr-capture-without-effort", facts, at)
+        if history.kind in COMPETING and (who, occasion) in caught:
+            yield Finding("scr-caught-twice", facts, at)
+        caught.add((who, occasion))
+        if occasion > removed.get(who, last):
+            yield Finding("scr-capture-after-removal", {**facts, "removed": removed[who]}, at)
         if (who, where, occasion) in seen:
             yield Finding("scr-capture-twice", facts, at)
         seen.add((who, where, occasion))
         highest = _highest_count(history.kind, function, effort)
-        if history.kind == "count" and function == "HN" and effort != round(effort):
+        if history.kind == "count" and function in PROBABILITIES and effort != round(effort):
             yield Finding("scr-effort-not-whole", {**facts, "effort": effort}, at)
         if count is None or count < 1 or (highest is not None and count > highest):
             yield Finding("scr-count-unusable", {**facts, "count": count, "highest": highest or "-"}, at)
 
 
+def _removed(history: CaptureHistory) -> dict[str, int]:
+    """Last occasion of each animal that died or was taken away."""
+    if "removed_after" not in history.individuals.columns:
+        return {}
+    pairs = history.individuals.select("individual", "removed_after").drop_nulls()
+    return dict(pairs.iter_rows())
+
+
 def _highest_count(kind: str, function: str, effort: float) -> int | None:
     """The most that one cell can hold: 1 for binary data, the effort for binomial counts, anything for Poisson."""
-    if kind == "proximity":
+    if kind != "count":
         return 1
-    return max(1, round(effort)) if function == "HN" else None
+    return max(1, round(effort)) if function in PROBABILITIES else None

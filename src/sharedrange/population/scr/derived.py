@@ -14,7 +14,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sharedrange.population.scr.fitting import Fit, SessionFit
-from sharedrange.population.scr.likelihood import FieldGradient
 from sharedrange.population.scr.use import Use, use_of_sides
 
 Floats = NDArray[np.float64]
@@ -141,10 +140,9 @@ class Population:
         """Mean over sessions of sum_c sum_m v_c(m) a D_c(m), v of each class from `weights`."""
         value, gradient = 0.0, np.zeros(self.fit.n_parameters)
         for i, at in enumerate(self.at):
-            still = np.zeros(len(at.session.x_m))
             cells = [v * np.exp(c.field.log_density) for v, c in zip(weights(i, self.uses[i]), at.classes, strict=True)]
             value += sum(float(c.sum()) for c in cells)
-            parts = [FieldGradient(still, still, c) for c in cells]
+            parts = [of.by_density(c) for of, c in zip(at.classes, cells, strict=True)]
             gradient += self.fit.design.pull_back(self.fit.beta, i, parts)
         return Derived(value / len(self.at), gradient / len(self.at))
 
@@ -159,6 +157,8 @@ class Population:
         }
 
     def _realised(self, region: Region, detected: float, doubtful: float, slope: Floats | float) -> Realised:
+        if self.fit.design.model.number == "binomial":
+            return self._fixed(region, detected, doubtful)
         others, gradient = 0.0, np.zeros(self.fit.n_parameters) + slope
         for i, at in enumerate(self.at):
             missed = [c.undetected_gradient(region(at)) for c in at.classes]
@@ -167,6 +167,12 @@ class Population:
         variance = float(gradient @ self.fit.covariance @ gradient) + others + doubtful
         n = len(self.at)
         return Realised(detected / n, others / n, (detected - doubtful) / n, float(np.sqrt(max(variance, 0.0))) / n)
+
+    def _fixed(self, region: Region, detected: float, doubtful: float) -> Realised:
+        """Where the number on the mask is a parameter, what is there is what was estimated."""
+        n, there = len(self.at), self.expected(region)
+        others = max(there.value - detected / n, 0.0)
+        return Realised(detected / n, others, (detected - doubtful) / n, there.se(self.fit.covariance))
 
     def _summed(self, of_sessions: Iterable[Floats]) -> float:
         """A value per distinct history, summed over the animals of all sessions."""
@@ -212,8 +218,9 @@ class Population:
             ],
             axis=0,
         )[at.session.row_of_animal]
-        by_sex = len(at.classes) > 1
-        male = at.class_probability[1][at.session.row_of_animal] if by_sex else np.full(len(sums), np.nan)
+        males = [k for k, one in enumerate(self.fit.design.classes) if one.sex == "male"]
+        unknown = np.full(len(sums), np.nan)
+        male = at.class_probability[males].sum(axis=0)[at.session.row_of_animal] if males else unknown
         columns = [f"share_{side}" for side in self.sides] + [f"resident_{side}" for side in self.sides] + ["shared"]
         return pl.DataFrame(
             {

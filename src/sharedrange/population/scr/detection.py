@@ -1,25 +1,34 @@
 """How detection falls off with distance, and what one detection tells about the activity centre.
 
-Every detector works through an intensity g(d) = g0 exp(-d^2 / 2 sigma^2). The detection function says what
-the cumulative hazard h of one full occasion is:
+Every detector works through an intensity g(d) = g0 k(d), where k falls from 1 with distance d:
 
-* ``HHN`` (hazard half-normal): h = g, g0 is lambda0 > 0;
-* ``HN`` (half-normal): h = -log(1 - g), g0 a probability.
+====================  =======================================  ==============================
+function              k(d)                                     hazard h of one full occasion
+====================  =======================================  ==============================
+``HN``, ``HHN``       half-normal, exp(-d^2 / 2 sigma^2)       -log(1 - g) for HN, g for HHN
+``HR``, ``HHR``       hazard rate, 1 - exp(-(d / sigma)^-z)    -log(1 - g) for HR, g for HHR
+``EX``, ``HEX``       exponential, exp(-d / sigma)             -log(1 - g) for EX, g for HEX
+====================  =======================================  ==============================
 
-With effort e the chance of a detection is 1 - exp(-h e): for HN this is 1 - (1 - g)^e (Efford, Borchers and
-Mowat 2013). All likelihoods here are then one formula,
+so g0 is a probability for the first of each pair and a cumulative hazard (lambda0) for the second. With effort e
+the chance of a detection is 1 - exp(-h e): for HN this is 1 - (1 - g)^e (Efford, Borchers and Mowat 2013). All
+likelihoods here are then one formula,
 
-    log Pr(w | s) = -sum_j E_j h_j(s) + sum over detections of phi(h_j(s), e),
+    log Pr(w | s) = -sum_j E_j h_j(s) + sum over detections of phi,
 
-with phi = log(exp(h e) - 1) for binary and binomial data and phi = log g for Poisson counts. We write
-phi = log(g e) + correction(g, e): the first part is quadratic in the activity centre and needs no exponential,
-the correction vanishes far away.
+* phi = log(exp(h e) - 1) for binary and binomial data,
+* phi = log(h e) for Poisson counts,
+* phi = log(h e) + c(H_k) for traps that hold the animal, H_k its total hazard on that occasion: detectors compete,
+  so Pr(caught at j) = (1 - exp(-H_k)) h_j e_j / H_k (Efford, Borchers and Byrom 2009).
+
+With c(x) = log((exp(x) - 1) / x) the first is log(h e) + c(h e) too. We write log h = log g + log(h / g): for
+half-normal k the part log g is quadratic in the activity centre and needs no exponential, the rest vanishes far away.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,46 +36,162 @@ from numpy.typing import NDArray
 from sharedrange.population.scr.links import log_inverse_logit
 
 Floats = NDArray[np.float64]
-FunctionName = Literal["HHN", "HN"]
+FunctionName = Literal["HHN", "HN", "HHR", "HR", "HEX", "EX"]
+FUNCTIONS: tuple[FunctionName, ...] = get_args(FunctionName)
 _LARGEST_PROBABILITY = 1.0 - 1e-12  # keeps -log(1 - g) finite when the optimiser looks at g0 = 1
 _TINIEST = 1e-300
+_BERNOULLI = (1 / 24, -1 / 2880, 1 / 181440, -1 / 9676800, 1 / 479001600, -691 / 15692092416000)
+# up to these x so many terms of the series of c are exact to double precision, at a third of the cost of exponentials
+_SERIES = ((0.2, 4), (0.5, 6))
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
     """A detection function together with what is observed.
 
-    `counts_poisson`: whether detections are Poisson counts; otherwise binary, or binomial with size effort.
+    `counts_poisson`: detections are Poisson counts; otherwise binary, or binomial with size effort.
+    `competing`: a detector holds the animal, which can be caught once an occasion (multi-catch traps).
     """
 
     function: FunctionName
     counts_poisson: bool
+    competing: bool = False
+
+    @property
+    def by_hazard(self) -> bool:
+        """Whether the intensity is a hazard; otherwise it is a probability."""
+        return self.function in ("HHN", "HHR", "HEX")
+
+    @property
+    def half_normal(self) -> bool:
+        """Whether log g is quadratic in the activity centre."""
+        return self.function in ("HN", "HHN")
+
+    @property
+    def has_shape(self) -> bool:
+        """Whether there is a shape parameter z."""
+        return self.function in ("HR", "HHR")
 
     @property
     def intercept(self) -> str:
         """Name of the intensity at distance 0."""
-        return "lambda0" if self.function == "HHN" else "g0"
+        return "lambda0" if self.by_hazard else "g0"
+
+    @property
+    def corrects_columns(self) -> bool:
+        """Whether phi holds more than log(g e) that belongs to the detector alone."""
+        return not self.by_hazard or not (self.counts_poisson or self.competing)
 
     def log_intercept(self, eta: Floats) -> tuple[Floats, Floats]:
-        """Logarithm of g0 and its derivative, from the link scale (log for HHN, logit for HN)."""
-        if self.function == "HHN":
+        """Logarithm of g0 and its derivative, from the link scale (log for hazards, logit for probabilities)."""
+        if self.by_hazard:
             return eta, np.ones_like(eta)
         return log_inverse_logit(eta)
 
     def hazard(self, intensity: Floats) -> tuple[Floats, Floats]:
         """Hazard h of a full occasion and dh/dlog g, from intensities g of any shape."""
-        if self.function == "HHN":
+        if self.by_hazard:
             return intensity, intensity
-        g = np.minimum(intensity, _LARGEST_PROBABILITY)
-        return -np.log1p(-g), g / (1.0 - g)
+        missed = 1.0 - np.minimum(intensity, _LARGEST_PROBABILITY)
+        hazard = np.log(missed)  # not log1p: hazards are added to others, so only their absolute error counts
+        return np.negative(hazard, out=hazard), np.divide(intensity, missed, out=missed)
+
+    def correction(self, hazard: Floats, slope: Floats, effort: Floats) -> tuple[Floats, Floats]:
+        """What phi adds to log(g e), and its derivative by log g; both go to 0 with g.
+
+        `hazard` and `slope` (dh/dlog g) have shape (Q, M), `effort` (Q,). The part c(H_k) of detectors that
+        compete is not in it: it belongs to the occasion.
+        """
+        e = effort[:, None]
+        if self.by_hazard:
+            met = hazard if (effort == 1.0).all() else hazard * e
+            value, by_hazard = log_excess(met)
+            by_hazard *= met  # dh/dlog g is h
+            return value, by_hazard
+        # 1 - exp(-h) = g makes log(h / g) = h - c(h): nothing is left to add where the effort is 1
+        if not (self.counts_poisson or self.competing) and (effort == 1.0).all():
+            return hazard, slope
+        excess, by_hazard = log_excess(hazard)
+        value, by_log_g = hazard - excess, (1.0 - by_hazard) * slope
+        if not (self.counts_poisson or self.competing):
+            excess, by_hazard = log_excess(hazard * e)
+            value += excess
+            by_log_g += by_hazard * slope * e
+        return value, by_log_g
 
 
-def correction(intensity: Floats, hazard: Floats, slope: Floats, effort: Floats) -> tuple[Floats, Floats]:
-    """What phi adds to log(g e), and its derivative by log g; both go to 0 with g.
+def log_excess(x: Floats) -> tuple[Floats, Floats]:
+    """c(x) = log((exp(x) - 1) / x) and its derivative, for x >= 0 of any shape; c(0) = 0, c'(0) = 1/2."""
+    highest = float(x.max()) if x.size else 0.0
+    for limit, terms in _SERIES:
+        if highest <= limit:
+            return _log_excess_near_0(x, terms)
+    x = np.maximum(x, _TINIEST)
+    p = np.expm1(-x)
+    p /= -x
+    return x + np.log(p), (1.0 / p - 1.0) / x  # near 0 the slope errs by 1e-16 / x, and is only used times x
 
-    `intensity`, `hazard` and `slope` (dh/dlog g) have shape (Q, M), `effort` (Q,).
+
+def _log_excess_near_0(x: Floats, terms: int) -> tuple[Floats, Floats]:
+    """The first terms of x / 2 + sum over n of B_2n x^2n / (2n (2n)!), B_2n the Bernoulli numbers."""
+    x2 = x * x
+    series, slope = np.full_like(x, _BERNOULLI[terms - 1]), np.full_like(x, 2 * terms * _BERNOULLI[terms - 1])
+    for n in range(terms - 1, 0, -1):
+        series *= x2
+        series += _BERNOULLI[n - 1]
+        slope *= x2
+        slope += 2 * n * _BERNOULLI[n - 1]
+    series *= x2
+    series += 0.5 * x
+    slope *= x
+    slope += 0.5
+    return series, slope
+
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """log k and its derivatives by log sigma and (hazard rate only) by log z, equal shapes.
+
+    k depends on d / sigma alone, so the derivative by log d is minus that by log sigma. `by_share` (ways, rows, points):
+    derivatives by the shares of several ways to the same place (see `distance.Ways`).
     """
-    e = effort[:, None]
-    x = np.maximum(hazard, _TINIEST) * e
-    p = -np.expm1(-x)
-    return x + np.log(p / (np.maximum(intensity, _TINIEST) * e)), np.maximum(slope, _TINIEST) * e / p - 1.0
+
+    value: Floats
+    by_log_sigma: Floats
+    by_log_shape: Floats | None = None
+    by_share: Floats | None = None
+
+    def rows(self, some: NDArray[np.int64]) -> Fall:
+        """The fall of some rows."""
+        shape = None if self.by_log_shape is None else self.by_log_shape[some]
+        share = None if self.by_share is None else self.by_share[:, some]
+        return Fall(self.value[some], self.by_log_sigma[some], shape, share)
+
+
+def fall(function: FunctionName, scaled2: Floats, log_shape: Floats | None) -> Fall:
+    """Give log k from (d / sigma)^2, shape (rows, points); `log_shape` (rows,)."""
+    if function in ("HN", "HHN"):
+        return Fall(-0.5 * scaled2, scaled2)
+    if function in ("EX", "HEX"):
+        ratio = np.sqrt(scaled2)
+        return Fall(-ratio, ratio)
+    return _hazard_rate(scaled2, np.zeros(len(scaled2)) if log_shape is None else log_shape)
+
+
+def _hazard_rate(scaled2: Floats, log_shape: Floats) -> Fall:
+    """log(1 - exp(-u)) with u = (d / sigma)^-z, without overflow at d = 0."""
+    z = np.exp(log_shape)[:, None]
+    minus_log_u = z * 0.5 * np.log(np.maximum(scaled2, _TINIEST))
+    u = np.exp(np.minimum(-minus_log_u, 700.0))
+    # log(1 - exp(-u)) is log u where u is nothing: far away the fall is that of a power
+    value = np.where(u > 1e-8, np.log(-np.expm1(-np.maximum(u, 1e-8))), -minus_log_u)
+    by_log_u = np.where(u < 700.0, u / np.expm1(np.clip(u, 1e-8, 700.0)), 0.0)
+    by_log_u = np.where(u > 1e-8, by_log_u, 1.0)
+    return Fall(value, by_log_u * z, -by_log_u * minus_log_u)
+
+
+def log_fall_at_most(
+    function: FunctionName, nearest2: Floats, log_sigma: Floats, log_shape: Floats | None = None
+) -> Floats:
+    """Bound log k beyond distances whose squares are `nearest2` (rows,): every k falls with distance."""
+    return fall(function, (nearest2 * np.exp(-2.0 * log_sigma))[:, None], log_shape).value[:, 0]

@@ -20,6 +20,7 @@ from sharedrange.population.scr.derived import Population
 from sharedrange.population.scr.estimates import Numbers, coefficient_table, fit_table
 from sharedrange.population.scr.fitting import Fit, fit_sessions, prepare_sessions
 from sharedrange.population.scr.pooling import PoolingTest, doubts, table_of, tests_of
+from sharedrange.population.scr.profile import profiled, profiles_of, uses_profile
 from sharedrange.population.scr.settings import ScrInputs, ScrSettings
 from sharedrange.population.scr.thin import refusal
 
@@ -39,7 +40,7 @@ def answer(
 
     A refusal if the data are too thin. Raises InputError (all findings), DidNotConverge, Cancelled.
     """
-    wrong = list(_wrong(inputs, settings))
+    wrong = list(wrong_in(inputs, settings))
     if wrong:
         raise InputError(wrong)
     declined = refusal(inputs.histories, settings)
@@ -48,15 +49,22 @@ def answer(
         return Answer(refusal=declined)
     model = settings.model(inputs.report_sides)
     sessions, detection = prepare_sessions(inputs.histories, inputs.masks, model)
-    fit = fit_sessions(sessions, detection, model, progress=part(progress, 0.0, _FIT), checkpoint=checkpoint)
+    fit = fit_sessions(
+        sessions, detection, model, inputs.covariates, progress=part(progress, 0.0, _FIT), checkpoint=checkpoint
+    )
     tests = tests_of(fit, part(progress, _FIT, _TESTS), checkpoint) if settings.pool_alpha > 0 else ()
     progress(_TESTS)
-    result = _answer(inputs, settings, fit, tests)
+    result = answer_of(inputs, settings, fit, tests)
+    if uses_profile(settings.interval, fit.n_animals):
+        population = population_of(inputs, settings, fit)
+        found = profiles_of(population, settings.level, part(progress, _TESTS, 1.0), checkpoint)
+        result = profiled(result, found, fit.n_animals)
     progress(1.0)
     return result
 
 
-def _wrong(inputs: ScrInputs, settings: ScrSettings) -> Iterator[Finding]:
+def wrong_in(inputs: ScrInputs, settings: ScrSettings) -> Iterator[Finding]:
+    """Everything that contradicts itself in the inputs."""
     yield from check_inputs(inputs.histories, inputs.masks, settings.detection_function)
     sides = sorted({str(side) for mask in inputs.masks for side in np.unique(mask.side)})
     named = [side for side in sides if side]
@@ -66,13 +74,19 @@ def _wrong(inputs: ScrInputs, settings: ScrSettings) -> Iterator[Finding]:
         yield Finding("scr-side-unknown", {"side": ", ".join(inputs.report_sides), "sides": ", ".join(named) or "-"})
 
 
-def _answer(inputs: ScrInputs, settings: ScrSettings, fit: Fit, tests: tuple[PoolingTest, ...]) -> Answer:
+def population_of(inputs: ScrInputs, settings: ScrSettings, fit: Fit) -> Population:
+    """The animals of a fit, on the sides that are asked for and on the mask."""
     on_mask = {str(side) for session in fit.sessions for side in np.unique(session.side)}
-    population = Population(fit, [s for s in inputs.report_sides if s in on_mask], settings.resident_share)
+    return Population(fit, [s for s in inputs.report_sides if s in on_mask], settings.resident_share)
+
+
+def answer_of(inputs: ScrInputs, settings: ScrSettings, fit: Fit, tests: tuple[PoolingTest, ...] = ()) -> Answer:
+    """What a fit says, as an answer."""
+    population = population_of(inputs, settings, fit)
     absent = [
         Finding("scr-side-not-on-mask", {"side": side}, severity=Severity.WARNING)
         for side in inputs.report_sides
-        if side not in on_mask
+        if side not in population.sides
     ]
     findings = (*absent, *advice(population, inputs.histories, settings), *doubts(tests, settings.pool_alpha))
     return Answer(

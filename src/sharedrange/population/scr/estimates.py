@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from sharedrange.core.answer import LISTED, Estimate, Scope
 from sharedrange.core.history import CaptureHistory
 from sharedrange.population.scr.derived import Derived, Population, Realised, Region, on_side
+from sharedrange.population.scr.design import Part, Share
 from sharedrange.population.scr.fitting import Fit, SessionFit
 from sharedrange.population.scr.links import floored_interval, logit_interval, lognormal_interval
-from sharedrange.population.scr.model import Part, detector_rows
+from sharedrange.population.scr.predict import cases
 
 Floats = NDArray[np.float64]
 METHOD = "scr"
@@ -92,35 +93,44 @@ class Numbers:
 
     def _detection_numbers(self) -> Iterator[Estimate]:
         design = self._fit.design
-        yield from self._part_numbers(design.intensity, design.intensity_parties, design.model.lambda0)
-        yield from self._part_numbers(design.sigma, design.sigma_parties, design.model.sigma)
-        if design.psi.names:
-            yield self._probability("psi_male", self._unit_row(design.psi), "share")
+        for parameter, part in (("lambda0", design.intensity), ("sigma", design.sigma), ("z", design.shape)):
+            if part.names:
+                yield from self._part_numbers(parameter, part)
+        for share in design.shares:
+            yield from self._share_numbers(share)
 
-    def _part_numbers(self, part: Part, parties: tuple[str, ...], terms: tuple[str, ...]) -> Iterator[Estimate]:
-        sexes = ("female", "male") if "sex" in terms else ("",)
-        for party in parties or ("",):
-            for sex in sexes:
-                row = np.zeros(self._fit.n_parameters)
-                row[part.place] = detector_rows(np.array([party]), parties, terms, sex)[0]
-                yield self._natural(part.names[0], ".".join(n for n in (part.names[0], party, sex) if n), row, sex)
+    def _part_numbers(self, parameter: str, part: Part) -> Iterator[Estimate]:
+        """The parameter for every combination of what it depends on."""
+        name = self._fit.design.detection.intercept if parameter == "lambda0" else parameter
+        for case in cases(self._fit, parameter):
+            row = np.zeros(self._fit.n_parameters)
+            row[part.place] = case.row
+            yield self._natural(name, ".".join((name, *case.labels)), row, case.sex)
+
+    def _share_numbers(self, share: Share) -> Iterator[Estimate]:
+        """Shares of classes in the first session; two classes have a logit, more of them a delta method."""
+        if len(share.parts) == 1:
+            row = np.zeros(self._fit.n_parameters)
+            row[share.parts[0].place] = self._fit.design.sessions[0].share
+            yield self._probability(share.parts[0].names[0], row, "share")
+            return
+        log_p, slope = self._fit.design.log_class_share(self._fit.beta, 0)
+        for k, part in enumerate(share.parts, start=1):
+            c = int(np.flatnonzero(share.level == k)[0])
+            value = float(np.exp(log_p[c]))
+            yield self._positive(part.names[0], Derived(value, value * slope[c]), "share")
 
     def _natural(self, parameter: str, name: str, row: Floats, sex: str) -> Estimate:
         if parameter == "g0":
             return self._probability(name, row, "probability", sex)
         value = float(np.exp(row @ self._fit.beta))
-        unit = "m" if parameter == "sigma" else "per_occasion"
+        unit = {"sigma": "m", "z": "1"}.get(parameter, "per_occasion")
         return self._positive(name, Derived(value, value * row), unit, sex=sex)
 
     def _probability(self, name: str, row: Floats, unit: str, sex: str = "") -> Estimate:
         se_eta = float(np.sqrt(row @ self._fit.covariance @ row))
         value, se, low, high = logit_interval(float(row @ self._fit.beta), se_eta, self._level)
         return Estimate(name, value, unit, low, high, se, self._level, self._scope_of(sex=sex))
-
-    def _unit_row(self, part: Part) -> Floats:
-        row = np.zeros(self._fit.n_parameters)
-        row[part.place] = 1.0
-        return row
 
     def _listed(self, histories: Sequence[CaptureHistory]) -> Iterator[Estimate]:
         """Animals detected; over several sessions the sum of each session's animals."""
@@ -149,18 +159,25 @@ def coefficient_table(fit: Fit) -> pl.DataFrame:
 def fit_table(fit: Fit) -> pl.DataFrame:
     """One row: what was fitted and how well."""
     model = fit.design.model
+    pooled = {"~ 0 + side": "side", "~ 1": "pooled"}
+    density, *detection = (str(model.formula(p)) for p in ("D", "lambda0", "sigma"))
     return pl.DataFrame(
         {
             "detection_function": [model.detection_function],
-            "density": [model.density],
-            "lambda0": ["+".join(model.lambda0) or "1"],
-            "sigma": ["+".join(model.sigma) or "1"],
+            "density": [pooled.get(density, density)],
+            "lambda0": [_terms(detection[0])],
+            "sigma": [_terms(detection[1])],
             "log_likelihood": [fit.log_likelihood],
             "parameters": [fit.n_parameters],
             "aic": [fit.aic],
-            "n": [sum(s.n_animals for s in fit.sessions)],
+            "n": [fit.n_animals],
             "sessions": [len(fit.sessions)],
             "converged": [True],
             "largest_gradient": [float(np.abs(fit.gradient).max())],
         }
     )
+
+
+def _terms(formula: str) -> str:
+    """A formula as the settings write it: ``party+sex``."""
+    return formula.removeprefix("~ ").replace(" + ", "+")

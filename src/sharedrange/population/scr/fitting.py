@@ -1,53 +1,101 @@
-"""Maximum likelihood: value and exact gradient of the whole model, the maximum, and its covariance."""
+"""Maximum likelihood: a model fitted to plain tables or to prepared sessions."""
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import logsumexp
 
 from sharedrange.core.errors import DidNotConverge
-from sharedrange.core.finding import Fact, Finding
+from sharedrange.core.finding import Finding
 from sharedrange.core.history import CaptureHistory
 from sharedrange.core.places import Mask
-from sharedrange.core.progress import Progress, part, silent
+from sharedrange.core.progress import Progress, silent
 from sharedrange.core.survey import SEXES
 from sharedrange.population.scr.checks import raise_if_wrong
+from sharedrange.population.scr.design import PMIX, Design, design
 from sharedrange.population.scr.detection import Detection
-from sharedrange.population.scr.likelihood import ClassLikelihood
-from sharedrange.population.scr.model import PSI, Design, Levels, Model, design, levels, usable_model
-from sharedrange.population.scr.session import UNKNOWN_SEX, Session, prepare
-from sharedrange.population.scr.start import starting_scales, starting_values
+from sharedrange.population.scr.evaluating import SessionFit, evaluate_session, log_constant, log_likelihood
+from sharedrange.population.scr.model import Covariates, Model
+from sharedrange.population.scr.search import Chart, Climb, Peak, Unbounded, Work
+from sharedrange.population.scr.session import Session, prepare, with_captures
+from sharedrange.population.scr.splits import Levels, label, levels, usable_model, without
+from sharedrange.population.scr.start import embedded, in_order, mixture_starts, starting_values, step_sizes
+from sharedrange.population.scr.thinning import coarser, shows_curvature
+
+__all__ = ["Fit", "Problem", "SessionFit", "evaluate_session", "fit", "fit_sessions", "log_likelihood"]
 
 Floats = NDArray[np.float64]
-
-_STEP = 1e-4  # central differences of an exact gradient: truncation and rounding both near 1e-8
-_FLAT = 1e-9  # the log-likelihood that may be left to gain (half the Newton decrement)
-_UNBOUNDED_SE = 5.0  # of a logarithm or logit: 95 % limits a factor of 18,000 either way
-_EXPECTED_EVALUATIONS = 40
-_FAR = 1e10  # what the optimiser is told where the likelihood is not a number
+_CLIMBS = 2  # of a mixture, from the highest of many starts
 
 
 @dataclass(frozen=True, slots=True)
-class SessionFit:
-    """One session at one parameter vector: the likelihood of each class and who belongs to it.
+class Problem:
+    """A model on the sessions of its data: what a maximum is sought of.
 
-    `class_probability` (classes, u): posterior probability of each class for each history.
+    This is the seam for profiles, bootstraps and whatever else fits again: `value` gives the log-likelihood with
+    secr's constants and its exact gradient at any parameter vector, `maximise` the maximum with some parameters held.
     """
 
-    session: Session
-    classes: tuple[ClassLikelihood, ...]
-    class_probability: Floats
-    log_likelihood: float
+    design: Design
+    sessions: tuple[Session, ...]
 
-    def shares(self, c: int) -> Floats:
-        """Animals of each history that belong to class c, shape (u,)."""
-        return np.asarray(self.class_probability[c] * self.session.frequency)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters, in order."""
+        return self.design.names
+
+    @property
+    def constant(self) -> float:
+        """What the log-likelihood holds besides its kernel."""
+        return log_constant(self.design, self.sessions)
+
+    def kernel(self, beta: Floats) -> tuple[float, Floats]:
+        """The log-likelihood without constants, and its gradient (p,)."""
+        return log_likelihood(self.design, self.sessions, beta)
+
+    def value(self, beta: Floats) -> tuple[float, Floats]:
+        """The log-likelihood with secr's constants, and its gradient (p,)."""
+        value, gradient = self.kernel(beta)
+        return value + self.constant, gradient
+
+    def start(self) -> Floats:
+        """Parameters to start from, without hand work."""
+        return starting_values(self.design, self.sessions)
+
+    def chart(self) -> Chart:
+        """Coordinates in which a step of one is roughly a standard error in every direction."""
+        back = self.design.back() * step_sizes(self.design, self.sessions)
+        return Chart(np.zeros(len(self.names)), back)
+
+    def least_sigma_m(self, beta: Floats) -> float:
+        """The smallest spatial scale that any animal has at any detector."""
+        place = self.design.sigma.place
+        return float(np.exp(min(float((x @ beta[place]).min()) for d in self.design.sessions for x in d.sigma)))
+
+    def thinned(self, start: Floats) -> Problem | None:
+        """The same problem on masks thinned as far as the scale in `start` allows, if it does."""
+        found = coarser(self.design, self.sessions, self.least_sigma_m(start))
+        return None if found is None else Problem(*found)
+
+    def climb(self, chart: Chart | None = None, work: Work | None = None, name: str = "") -> Climb:
+        """A climb of the kernel in given coordinates (by default those of `chart`)."""
+        watched = [i for i, parameter in enumerate(self.names) if self.design.split_of(parameter)]
+        return Climb(self.kernel, chart or self.chart(), self.names, work or Work(), label=name, watched=watched)
+
+    def maximise(self, near: Fit, fixed: Mapping[str, float] | None = None, start: Floats | None = None) -> Peak:
+        """The maximum with parameters held at given values (link scale), without its covariance.
+
+        Sought from `start`, by default the estimates of `near`, in whose standard errors the search steps. The
+        `value` has secr's constants.
+        """
+        held = {self.names.index(name): value for name, value in (fixed or {}).items()}
+        chart = Chart.around(near.beta, near.covariance, held)
+        peak = self.climb(chart).near(near.beta if start is None else start)
+        return replace(peak, value=peak.value + self.constant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +116,24 @@ class Fit:
     evaluations: int
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters, in order."""
+        return self.design.names
+
+    @property
+    def problem(self) -> Problem:
+        """What was maximised."""
+        return Problem(self.design, self.sessions)
+
+    @property
     def n_parameters(self) -> int:
         """Parameters estimated."""
         return len(self.beta)
+
+    @property
+    def n_animals(self) -> int:
+        """Animals detected, summed over sessions."""
+        return sum(s.n_animals for s in self.sessions)
 
     @property
     def aic(self) -> float:
@@ -87,77 +150,151 @@ def prepare_sessions(
 ) -> tuple[tuple[Session, ...], Detection]:
     """Histories and masks (one each, or one for all) as arrays, and what is observed."""
     counts = histories[0].kind == "count"
-    detection = Detection(model.detection_function, counts and model.detection_function == "HHN")
+    detection = model.detection(histories[0].kind)
     paired = tuple(masks) * len(histories) if len(masks) == 1 else tuple(masks)
     sessions = tuple(
-        prepare(history, mask, poisson=detection.counts_poisson, unit_size=counts and not detection.counts_poisson)
+        prepare(
+            history,
+            mask,
+            poisson=detection.counts_poisson,
+            unit_size=counts and not detection.counts_poisson,
+            competing=detection.competing,
+        )
         for history, mask in zip(histories, paired, strict=True)
     )
     return sessions, detection
 
 
-def fit(histories: Sequence[CaptureHistory], masks: Sequence[Mask], model: Model) -> Fit:
+def fit(
+    histories: Sequence[CaptureHistory],
+    masks: Sequence[Mask],
+    model: Model | None = None,
+    covariates: Covariates | None = None,
+) -> Fit:
     """`model` fitted to plain tables; splits that the data cannot have are left out and listed in `dropped`.
 
-    Several histories are sessions with shared parameters and independent Poisson populations; `masks` has one
-    mask a history or one for all. Raises InputError if tables contradict each other, DidNotConverge.
+        Several histories are sessions with shared parameters and independent populations; `masks` has one mask a
+        history or one for all. Raises InputError if tables contradict each other or a formula names what is not there,
+        DidNotConverge.
 
     Examples
     --------
-    See docs/engines/population.scr.md.
+    Four animals caught in a line of live traps (invented):
+
+    >>> import numpy as np, polars as pl
+    >>> x, y = (a.ravel() for a in np.meshgrid(np.arange(-200.0, 351.0, 10.0), np.arange(-200.0, 201.0, 10.0)))
+    >>> mask = Mask(x, y, 1e-4, np.full(x.shape, ""), np.ones(x.shape, dtype=bool))
+    >>> traps = pl.DataFrame({"detector": list("abcd"), "party": "p", "x_m": [0.0, 50.0, 100.0, 150.0], "y_m": 0.0})
+    >>> who, where, when = list("uuuvvvwwz"), list("ababccdcb"), [1, 2, 4, 1, 3, 5, 2, 3, 5]
+    >>> captures = pl.DataFrame({"individual": who, "detector": where, "occasion": when, "count": 1})
+    >>> animals = pl.DataFrame({"individual": list("uvwz"), "sex": None})
+    >>> found = fit([CaptureHistory("2026", "multi", traps, animals, captures, np.ones((4, 5)))], [mask], Model("HHN"))
+    >>> dict(zip(found.names, found.beta.round(2).tolist()))
+    {'D': 9.37, 'lambda0': -0.68, 'sigma': 3.58}
     """
-    raise_if_wrong(histories, masks, model.detection_function)
-    sessions, detection = prepare_sessions(histories, masks, model)
-    return fit_sessions(sessions, detection, model)
+    asked = model or Model()
+    raise_if_wrong(histories, masks, asked.detection_function)
+    sessions, detection = prepare_sessions(histories, masks, asked)
+    return fit_sessions(sessions, detection, asked, covariates)
 
 
 def fit_sessions(
     sessions: tuple[Session, ...],
     detection: Detection,
     model: Model,
+    covariates: Covariates | None = None,
     *,
     progress: Progress = silent,
     checkpoint: MutableMapping[str, Any] | None = None,
 ) -> Fit:
-    """`model` fitted to prepared sessions. `checkpoint` keeps what was evaluated. Raises DidNotConverge.
+    """`model` fitted to prepared sessions. `checkpoint` keeps what was evaluated. Raises InputError, DidNotConverge.
 
     A split whose parameter runs away (the density of a side to 0, say) has no maximum to report; it is left out,
     listed in `dropped` with that parameter, and the rest is fitted again.
     """
     usable, dropped = usable_model(model, sessions)
+    work = Work(progress, checkpoint)
     while True:
-        made = design(usable, sessions, detection)
-        search = _Search(made, sessions, progress, {} if checkpoint is None else checkpoint, _label(usable))
+        problem = Problem(*design(usable, sessions, detection, covariates))
         try:
-            beta = search.climb(starting_values(made, sessions), starting_scales(made, sessions))
-            beta, value, gradient, covariance = search.finish(beta)
-        except _Runaway as lost:
-            parameter, term = lost.split
-            usable = usable.without(parameter, term)
-            dropped = (*dropped, replace(levels(sessions, model.sides, parameter, term), runaway=lost.parameter))
-            progress = _never_falling(progress, search.share)
+            peak = _maximum(problem, sessions, work)
+        except Unbounded as lost:
+            split = problem.design.split_of(lost.parameter)
+            if split is None:
+                raise _said(lost, usable) from None
+            usable = without(usable, *split)
+            dropped = (*dropped, replace(levels(sessions, model.sides, *split), runaway=lost.parameter))
             continue
-        constant = sum(s.log_constant - s.log_ties(by_sex=usable.by_sex) for s in sessions)
-        return Fit(made, sessions, dropped, beta, covariance, value + constant, gradient, search.evaluations)
+        return _fit_of(problem, peak, dropped, work)
 
 
-def _never_falling(progress: Progress, reached: float) -> Progress:
-    """`progress` for work that starts anew when `reached` has been told already."""
-    return part(progress, reached, 1.0)
+def _said(lost: Unbounded, model: Model) -> DidNotConverge:
+    """What to say of a parameter without a maximum: of latent classes, that the data show none."""
+    if not (model.mixture and (lost.parameter.startswith(PMIX) or f".{model.mixture}." in lost.parameter)):
+        return lost.lost
+    return DidNotConverge(Finding("scr-mixture-flat", {"mixture": model.mixture, "parameter": lost.parameter}))
 
 
-def _label(model: Model) -> str:
-    """A name of the model's splits, for the checkpoint."""
-    return ",".join("+".join(split) for split in model.split()) or "null"
+def _fit_of(problem: Problem, peak: Peak, dropped: tuple[Levels, ...], work: Work) -> Fit:
+    value = peak.value + problem.constant
+    return Fit(
+        problem.design,
+        problem.sessions,
+        dropped,
+        peak.beta,
+        peak.covariance,
+        value,
+        peak.gradient,
+        work.evaluations,
+    )
 
 
-class _Runaway(Exception):
-    """A parameter of a split has no finite maximum."""
+def _maximum(problem: Problem, sessions: tuple[Session, ...], work: Work) -> Peak:
+    """The maximum with its covariance: the climb on a thinned mask where there is one, its end on the whole."""
+    begin = problem.start()
+    thin = problem.thinned(begin)
+    starts = _starts(problem, sessions, begin, work)
+    climb, first = problem.climb(work=work, name=label(problem.design.model)), None
+    if thin is not None:
+        first = thin.climb(problem.chart(), work, f"{label(problem.design.model)}, thinned")
+    way = first or climb
+    promising = sorted(starts, key=way.height, reverse=True)[:_CLIMBS] if len(starts) > 1 else starts
+    best = max((way.near(start) for start in promising), key=lambda peak: peak.value).beta
+    peak = _finish(problem, climb, thin, first, best)
+    ordered = in_order(problem.design, peak.beta)
+    return peak if ordered is None else _finish(problem, climb, thin, first, ordered)
 
-    def __init__(self, parameter: str, split: tuple[str, str]) -> None:
-        super().__init__(parameter)
-        self.parameter = parameter
-        self.split = split
+
+def _finish(problem: Problem, climb: Climb, thin: Problem | None, first: Climb | None, start: Floats) -> Peak:
+    """The end of the climb on the whole mask, if it can with the curvature of the thinned one."""
+    if thin is None or first is None:
+        return climb.finish(start)
+    if shows_curvature(thin.design, thin.sessions, problem.least_sigma_m(start)):
+        try:
+            return climb.finish(start, first)
+        except (Unbounded, DidNotConverge):  # what cannot be seen there may be seen on the whole mask
+            pass
+    return climb.finish(climb.near(start).beta)
+
+
+def _starts(problem: Problem, sessions: tuple[Session, ...], start: Floats, work: Work) -> list[Floats]:
+    """Where to start: a richer model where the model of intercepts only ends, so that it cannot end below."""
+    made = problem.design
+    if not made.model.is_null:
+        null = Problem(*design(made.model.null, sessions, made.detection, made.covariates))
+        begin = null.start()
+        below = (null.thinned(begin) or null).climb(null.chart(), work, f"{label(null.design.model)}<").near(begin)
+        start = embedded(null.design, below.beta, made, start)
+    return mixture_starts(made, start) if made.model.mixture else [start]
+
+
+def refit(near: Fit, histories: Sequence[CaptureHistory]) -> Peak:
+    """The maximum of the same model for other histories at the same detectors, effort and masks (a bootstrap sample).
+
+    Starts at the estimates of `near` and steps in its standard errors; no covariance.
+    """
+    sessions = tuple(with_captures(s, h) for s, h in zip(near.sessions, histories, strict=True))
+    return Problem(near.design, sessions).maximise(near)
 
 
 def richer_log_likelihood(
@@ -168,32 +305,16 @@ def richer_log_likelihood(
     Starts at the estimates of `null`, so that it cannot end below it. Ties between histories are counted as in
     `null`: both log-likelihoods hold the same constant. Raises DidNotConverge.
     """
-    made = design(model, null.sessions, null.design.detection)
-    label = f"{_label(null.design.model)}<{_label(model)}"
-    search = _Search(made, null.sessions, progress, {} if checkpoint is None else checkpoint, label)
-    start = _embedded(null, made)
-    scales = np.maximum(starting_scales(made, null.sessions), 1e-6)
-    value, _ = search.value(search.climb(start, scales))
-    constant = sum(s.log_constant - s.log_ties(by_sex=null.design.model.by_sex) for s in null.sessions)
-    split = _sex_entropy(null) if model.by_sex and not null.design.model.by_sex else 0.0
-    return value + constant - split, len(made.names)
+    made, sessions = design(model, null.sessions, null.design.detection, null.design.covariates)
+    problem = Problem(made, sessions)
+    name = f"{label(null.design.model)}<{label(model)}"
+    start = embedded(null.design, null.beta, made, problem.start())
+    peak = problem.climb(work=Work(progress, checkpoint), name=name).near(start)
+    split = sex_entropy(null) if model.by_sex and not null.design.model.by_sex else 0.0
+    return peak.value + null.problem.constant - split, len(made.names)
 
 
-def _embedded(null: Fit, made: Design) -> Floats:
-    """The estimates of `null` as a point of the richer model."""
-    known = dict(zip(null.design.names, null.beta, strict=True))
-    start = starting_values(made, null.sessions)
-    for i, name in enumerate(made.names):
-        if name in known:
-            start[i] = known[name]
-        elif name.startswith("D."):
-            start[i] = known["D"]
-        elif name != PSI:
-            start[i] = 0.0  # a contrast that the null does not have
-    return start
-
-
-def _sex_entropy(null: Fit) -> float:
+def sex_entropy(null: Fit) -> float:
     """Log-likelihood of the known sexes alone, at the observed share of males.
 
     A model of two classes also explains the sexes; a null without classes does not. The null's counterpart is
@@ -202,150 +323,3 @@ def _sex_entropy(null: Fit) -> float:
     known = [sum(float(s.frequency[s.sex == i].sum()) for s in null.sessions) for i in range(len(SEXES))]
     total = sum(known)
     return sum(k * float(np.log(k / total)) for k in known if k)
-
-
-def evaluate_session(made: Design, beta: Floats, index: int, session: Session) -> SessionFit:
-    """The likelihood of one session, sexes summed over where they are not known."""
-    classes = tuple(
-        ClassLikelihood(session, made.detection, field, _members(made, session, c))
-        for c, field in enumerate(made.fields(beta, index, session))
-    )
-    parts = np.stack([c.terms.log_integral for c in classes])
-    log_animal = logsumexp(parts, axis=0)
-    detected = sum(c.terms.expected_detected for c in classes)
-    value = float(session.frequency @ log_animal) - detected
-    return SessionFit(session, classes, np.exp(parts - log_animal), value)
-
-
-def _members(made: Design, session: Session, c: int) -> NDArray[np.bool_]:
-    if len(made.classes) == 1:
-        return np.ones(len(session.frequency), dtype=bool)
-    return np.asarray((session.sex == c) | (session.sex == UNKNOWN_SEX))
-
-
-def log_likelihood(made: Design, sessions: Sequence[Session], beta: Floats) -> tuple[float, Floats]:
-    """Kernel of the log-likelihood (without constants) and its exact gradient, shape (p,)."""
-    value, gradient = 0.0, np.zeros(len(beta))
-    for i, session in enumerate(sessions):
-        at = evaluate_session(made, beta, i, session)
-        value += at.log_likelihood
-        parts = [c.gradient(at.shares(k)) for k, c in enumerate(at.classes)]
-        gradient += made.pull_back(beta, i, parts)
-    return value, gradient
-
-
-class _Search:
-    """The climb to the maximum: counts evaluations, reports progress, keeps what it has evaluated.
-
-    The climb is deterministic, so a stopped one resumes by walking the same way over the evaluations kept in
-    the checkpoint: it costs nothing and ends at the same bits as a climb that was never stopped.
-    """
-
-    def __init__(
-        self,
-        made: Design,
-        sessions: tuple[Session, ...],
-        progress: Progress,
-        checkpoint: MutableMapping[str, Any],
-        label: str,
-    ) -> None:
-        self.design = made
-        self.sessions = sessions
-        self.evaluations = 0
-        self._progress = progress
-        self._checkpoint = checkpoint
-        self._label = label
-
-    @property
-    def share(self) -> float:
-        """Share of the work done, as far as it can be known: rises to 1, never reaches it."""
-        return self.evaluations / (self.evaluations + _EXPECTED_EVALUATIONS / 4)
-
-    def value(self, beta: Floats) -> tuple[float, Floats]:
-        """Log-likelihood and gradient; never NaN."""
-        self._progress(self.share)
-        self.evaluations += 1
-        place = f"{self._label}/{self.evaluations}"
-        where = [float(b) for b in beta]
-        kept = self._checkpoint.get(place)
-        if kept is None or list(kept["beta"]) != where:
-            value, gradient = self._evaluate(beta)
-            kept = {"beta": where, "value": value, "gradient": [float(g) for g in gradient]}
-            self._checkpoint[place] = kept
-        return float(kept["value"]), np.array(kept["gradient"], dtype=float)
-
-    def _evaluate(self, beta: Floats) -> tuple[float, Floats]:
-        with np.errstate(all="ignore"):
-            value, gradient = log_likelihood(self.design, self.sessions, beta)
-        if np.isfinite(value) and np.isfinite(gradient).all():
-            return value, gradient
-        return -_FAR, np.zeros_like(beta)
-
-    def climb(self, start: Floats, variance: Floats) -> Floats:
-        """Near the maximum, by BFGS with a rough covariance as its first metric."""
-
-        def negative(beta: Floats) -> tuple[float, Floats]:
-            value, gradient = self.value(beta)
-            return -value, -gradient
-
-        found = minimize(
-            negative,
-            start,
-            jac=True,
-            method="BFGS",
-            options={"gtol": 1e-3, "hess_inv0": np.diag(variance), "maxiter": 200},
-        )
-        return np.asarray(found.x, dtype=float)
-
-    def finish(self, beta: Floats) -> tuple[Floats, float, Floats, Floats]:
-        """Newton steps to the maximum: parameters, value, gradient, covariance. Raises DidNotConverge."""
-        value, gradient = self.value(beta)
-        for _ in range(8):
-            covariance = self._covariance(beta)
-            self._check_bounded(covariance)
-            step = covariance @ gradient
-            nearly_there = 0.5 * float(gradient @ step) < _FLAT
-            beta, value, gradient = self._uphill(beta, value, step)
-            if nearly_there:
-                return beta, value, gradient, covariance
-        raise self._lost("scr-not-converged", float(np.abs(gradient).max()))
-
-    def _uphill(self, beta: Floats, value: float, step: Floats) -> tuple[Floats, float, Floats]:
-        for halving in range(12):
-            tried = beta + step / 2**halving
-            new, gradient = self.value(tried)
-            if new >= value - 1e-9:
-                return tried, new, gradient
-        raise self._lost("scr-not-converged", float(np.abs(step).max()))
-
-    def _covariance(self, beta: Floats) -> Floats:
-        """Inverse of minus the Hessian, from central differences of the exact gradient."""
-        rows = []
-        for k in range(len(beta)):
-            shift = np.zeros(len(beta))
-            shift[k] = _STEP
-            rows.append((self.value(beta + shift)[1] - self.value(beta - shift)[1]) / (2.0 * _STEP))
-        information = -0.5 * (np.array(rows) + np.array(rows).T)
-        try:
-            root = np.linalg.cholesky(information)
-        except np.linalg.LinAlgError:
-            raise self._lost("scr-flat", float(np.linalg.eigvalsh(information).min()), information) from None
-        half = np.linalg.inv(root)
-        return np.asarray(half.T @ half)
-
-    def _check_bounded(self, covariance: Floats) -> None:
-        """Raise _Runaway if the data do not bound a split's parameter to within a factor of exp(2 x 5)."""
-        worst = int(np.diag(covariance).argmax())
-        split = self.design.split_of(self.design.names[worst])
-        if split and covariance[worst, worst] > _UNBOUNDED_SE**2:
-            raise _Runaway(self.design.names[worst], split)
-
-    def _lost(self, rule: str, size: float, information: Floats | None = None) -> DidNotConverge:
-        weakest = "-"
-        if information is not None:
-            _, directions = np.linalg.eigh(information)
-            weakest = self.design.names[int(np.abs(directions[:, 0]).argmax())]
-            if split := self.design.split_of(weakest):
-                raise _Runaway(weakest, split)
-        facts: dict[str, Fact] = {"parameter": weakest, "evaluations": self.evaluations, "size": f"{size:.3g}"}
-        return DidNotConverge(Finding(rule, facts))

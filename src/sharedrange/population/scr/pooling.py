@@ -13,7 +13,7 @@ from sharedrange.core.errors import DidNotConverge
 from sharedrange.core.finding import Fact, Finding, Severity
 from sharedrange.core.progress import Progress, part
 from sharedrange.population.scr.fitting import Fit, richer_log_likelihood
-from sharedrange.population.scr.model import PSI, levels
+from sharedrange.population.scr.splits import adding, levels, splits_of
 
 SPLITS = (("density", "side"), ("lambda0", "party"), ("lambda0", "sex"), ("sigma", "party"), ("sigma", "sex"))
 _TOLERANCE = 1e-6  # how far rounding may put a richer model below its null
@@ -50,16 +50,16 @@ def tests_of(fit: Fit, progress: Progress, checkpoint: MutableMapping[str, Any])
 def _candidates(fit: Fit) -> Iterator[tuple[str, str]]:
     model = fit.design.model
     for parameter, term in SPLITS:
-        splits = (parameter, term) in model.split()
+        splits = (parameter, term) in splits_of(model)
         if not splits and levels(fit.sessions, model.sides, parameter, term).can_split:
             yield parameter, term
 
 
 def _test(fit: Fit, split: tuple[str, str], progress: Progress, checkpoint: MutableMapping[str, Any]) -> PoolingTest:
     parameter, term = split
-    model = fit.design.model.adding(parameter, term)
+    model = adding(fit.design.model, parameter, term)
     richer, parameters = richer_log_likelihood(fit, model, progress, checkpoint)
-    gained_psi = model.by_sex and PSI not in fit.design.names
+    gained_psi = model.by_sex and not fit.design.model.by_sex
     statistic = 2.0 * (richer - fit.log_likelihood)
     if statistic < -2.0 * _TOLERANCE * max(1.0, abs(richer)):
         facts = {"parameter": parameter, "term": term, "by": f"{-statistic / 2:.3g}"}

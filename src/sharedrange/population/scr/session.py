@@ -1,14 +1,13 @@
-"""One session made ready for the likelihood: sufficient statistics, and the mask cut into compact blocks.
+"""One session made ready for the likelihood: what was recorded, and the mask cut into compact blocks.
 
-Occasions are gone after this: with effort e_jk only the sum E_j over occasions and, for each animal, how often
-it was detected at detector j under each distinct effort matter. With efforts of 0 and 1 that is the collapse of
-binary occasions to binomial counts; with fractional efforts it is exact too.
+What a model needs of the records stands in `Session.seen` (see `encounters`): sufficient statistics for the rows,
+pseudo-detectors, that the model tells apart. `prepare` gives the plain ones, a row a detector; `with_rows` others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -19,49 +18,48 @@ from scipy.special import gammaln
 from sharedrange.core.history import CaptureHistory
 from sharedrange.core.places import Mask
 from sharedrange.core.survey import SEXES
+from sharedrange.population.scr.encounters import Cells, Encounters, Records, Rows, encounters, plain_rows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 UNKNOWN_SEX = -1
+_OFF_GRID = 0.05  # share of a cell by which a point may miss the grid and still be on it
 _BLOCK_POINTS = 256  # about 100 detectors x 256 points of doubles stay in a second-level cache
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A piece of the mask. `points`: its rows; `nearest_m2`: lower bounds of squared distance to detectors, (J,)."""
+    """A piece of the mask.
+
+    `points`: its rows; `nearest_m2`: lower bounds of squared distance to detectors, (J,); `box`: least and
+    greatest x, least and greatest y of its points.
+    """
 
     points: slice | Ints
     nearest_m2: Floats
+    box: tuple[float, float, float, float] = (-np.inf, np.inf, -np.inf, np.inf)
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
     """Arrays of one session. n animals stand in u distinct histories; J detectors; Q columns; M mask points.
 
-    `counts` (u, Q): detections of each distinct history in each column; a column is a detector
-    (`column_detector`) under one effort (`column_effort`). `frequency` (u,): animals that share a history;
-    `sex` (u,): index into SEXES, or UNKNOWN_SEX; `row_of_animal` (n,): from animals to histories;
-    `central_point` (u,): mask point nearest to the mean of a history's detections.
+    `records`: what was recorded; `rows`: the pseudo-detectors that the model tells apart; `seen`: what the model
+    needs of the records. `central_point` (u,): mask point nearest to the mean of a history's detections.
     Mask arrays are in block order; `mask_row` (M,) leads back to rows of the Mask and `place_x_m`, `place_y_m`
     are its positions. All other positions are metres from the detectors' mean, so that squares stay small.
     `mask_basis` (4, M): rows 1, x, y, -(x^2 + y^2), in which a squared distance is linear.
-    `log_constant`: what secr adds to the log-likelihood for the detections themselves (binomial coefficients,
-    Poisson factorials).
     """
 
     name: str
-    individuals: tuple[str, ...]
+    records: Records
+    rows: Rows
+    seen: Encounters
     x_m: Floats
     y_m: Floats
     party: NDArray[np.str_]
-    total_effort: Floats
-    counts: Floats
-    column_detector: Ints
-    column_effort: Floats
-    frequency: Floats
-    sex: Ints
-    row_of_animal: Ints
+    detectors: pl.DataFrame
     central_point: Ints
     mask_x_m: Floats
     mask_y_m: Floats
@@ -74,12 +72,56 @@ class Session:
     edge: NDArray[np.bool_]
     cell_area_km2: float
     blocks: tuple[Block, ...]
-    log_constant: float
+
+    @property
+    def individuals(self) -> tuple[str, ...]:
+        """Names of the animals detected."""
+        return self.records.individuals
 
     @property
     def n_animals(self) -> int:
         """Animals detected."""
-        return len(self.individuals)
+        return len(self.records.individuals)
+
+    @property
+    def total_effort(self) -> Floats:
+        """Effort of each detector, summed over occasions, shape (J,)."""
+        return np.asarray(self.records.effort.sum(axis=1))
+
+    @property
+    def counts(self) -> Floats:
+        """Detections of each distinct history in each column, shape (u, Q)."""
+        return self.seen.counts
+
+    @property
+    def column_detector(self) -> Ints:
+        """Detector of each column, shape (Q,)."""
+        return self.rows.detector[self.seen.column_row]
+
+    @property
+    def column_effort(self) -> Floats:
+        """Effort of each column, shape (Q,)."""
+        return self.seen.column_effort
+
+    @property
+    def frequency(self) -> Floats:
+        """Animals that share each distinct history, shape (u,)."""
+        return self.seen.frequency
+
+    @property
+    def sex(self) -> Ints:
+        """Sex of each distinct history: index into SEXES, or UNKNOWN_SEX, shape (u,)."""
+        return self.seen.sex
+
+    @property
+    def row_of_animal(self) -> Ints:
+        """From animals to distinct histories, shape (n,)."""
+        return self.seen.row_of_animal
+
+    @property
+    def log_constant(self) -> float:
+        """What secr adds to the log-likelihood for the detections (binomial coefficients, Poisson factorials)."""
+        return self.seen.log_constant
 
     def detections_by_detector(self) -> Floats:
         """Detections at each detector, shape (J,)."""
@@ -89,46 +131,38 @@ class Session:
 
     def log_ties(self, *, by_sex: bool) -> float:
         """Sum of log f! over groups of f animals with one history (and one sex), as secr subtracts it."""
-        key = np.column_stack([self.counts, self.sex]) if by_sex else self.counts
-        _, group = np.unique(key, axis=0, return_inverse=True)
-        return float(gammaln(np.bincount(group.ravel(), weights=self.frequency) + 1).sum())
+        key = np.column_stack([self.seen.alike, self.records.sex]) if by_sex else self.seen.alike[:, None]
+        _, size = np.unique(key, axis=0, return_counts=True)
+        return float(gammaln(size + 1.0).sum())
 
 
-def prepare(history: CaptureHistory, mask: Mask, *, poisson: bool, unit_size: bool) -> Session:
+def prepare(
+    history: CaptureHistory, mask: Mask, *, poisson: bool = False, unit_size: bool = False, competing: bool = False
+) -> Session:
     """`history` and `mask` as arrays; detectors that never ran are left out.
 
-    `poisson`: counts are Poisson; `unit_size`: counts are binomial with effort as size. Neither: binary.
-    Expects what `checks.check_inputs` lets pass.
+    `poisson`: counts are Poisson; `unit_size`: counts are binomial with effort as size; neither: binary.
+    `competing`: detectors hold the animal. Expects what `checks.check_inputs` lets pass.
     """
-    ran = history.effort.sum(axis=1) > 0
-    detectors = history.detectors.filter(pl.Series(ran))
-    cells = _cells(history, detectors)
-    columns, column_of_cell = _columns(cells, per_effort=not (poisson or unit_size))
-    table = np.zeros((history.n_individuals, len(columns)))
-    np.add.at(table, (cells.animal, column_of_cell), cells.count)
-    sex = _sex_index(history.individuals["sex"])
-    rows, first, row_of_animal, frequency = _distinct(table, sex)
+    records, detectors = _records(history, poisson=poisson, unit_size=unit_size, competing=competing)
+    rows = plain_rows(*records.effort.shape)
+    seen = encounters(records, rows)
     x, y = _metres(detectors["x_m"]), _metres(detectors["y_m"])
     centre_x, centre_y = x.mean(), y.mean()
     order, slices = _blocks(mask.x_m, mask.y_m)
     mask_x, mask_y = mask.x_m[order] - centre_x, mask.y_m[order] - centre_y
     x, y = x - centre_x, y - centre_y
-    where = columns[:, 0].astype(np.int64)
-    effort = history.effort[ran]
+    where = rows.detector[seen.column_row]
     return Session(
         name=history.session,
-        individuals=tuple(history.individuals["individual"]),
+        records=records,
+        rows=rows,
+        seen=seen,
         x_m=x,
         y_m=y,
         party=detectors["party"].fill_null("").to_numpy().astype(str),
-        total_effort=effort.sum(axis=1),
-        counts=rows,
-        column_detector=where,
-        column_effort=columns[:, 1],
-        frequency=frequency,
-        sex=sex[first],
-        row_of_animal=row_of_animal,
-        central_point=_central_points(rows, x[where], y[where], mask_x, mask_y),
+        detectors=detectors,
+        central_point=_central_points(seen.counts, (x[where], y[where]), mask_x, mask_y),
         mask_x_m=mask_x,
         mask_y_m=mask_y,
         mask_basis=np.stack([np.ones_like(mask_x), mask_x, mask_y, -(mask_x**2 + mask_y**2)]),
@@ -139,24 +173,90 @@ def prepare(history: CaptureHistory, mask: Mask, *, poisson: bool, unit_size: bo
         surveyed=mask.surveyed[order],
         edge=mask.edge()[order],
         cell_area_km2=mask.cell_area_km2,
-        blocks=tuple(Block(s, _nearest_m2(x, y, mask_x[s], mask_y[s])) for s in slices),
-        log_constant=_log_constant(cells, effort, poisson=poisson, unit_size=unit_size),
+        blocks=tuple(_block(s, x, y, mask_x[s], mask_y[s]) for s in slices),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """Captures as arrays, one row a cell: indices of animal, detector and occasion, effort there, count."""
-
-    animal: Ints
-    detector: Ints
-    occasion: Ints
-    effort: Floats
-    count: Floats
+def with_rows(session: Session, rows: Rows) -> Session:
+    """The session with the statistics that a model with these rows needs."""
+    return _reseen(session, session.records, rows)
 
 
-def _cells(history: CaptureHistory, detectors: pl.DataFrame) -> _Cells:
-    animals = {who: i for i, who in enumerate(history.individuals["individual"])}
+def with_captures(session: Session, history: CaptureHistory) -> Session:
+    """The session with other animals and captures at the same detectors, effort and mask (a bootstrap sample)."""
+    old = session.records
+    records, _ = _records(history, poisson=old.poisson, unit_size=old.unit_size, competing=old.competing)
+    return _reseen(session, records, session.rows)
+
+
+def grid_place(session: Session) -> tuple[Ints, Ints] | None:
+    """Column and row of each mask point on its grid, each (M,); None if the points stand on no grid."""
+    cell_m = float(np.sqrt(session.cell_area_km2) * 1000.0)
+    column = (session.mask_x_m - session.mask_x_m.min()) / cell_m
+    row = (session.mask_y_m - session.mask_y_m.min()) / cell_m
+    off = max(float(np.abs(column - np.rint(column)).max()), float(np.abs(row - np.rint(row)).max()))
+    if off > _OFF_GRID:
+        return None
+    return np.rint(column).astype(np.int64), np.rint(row).astype(np.int64)
+
+
+def recut(session: Session, keep: Ints, cell_area_km2: float) -> tuple[Session, Ints]:
+    """The session on some of its mask points, cut into blocks anew, and those points in their new order."""
+    order, slices = _blocks(session.mask_x_m[keep], session.mask_y_m[keep])
+    index = keep[order]
+    x, y = session.mask_x_m[index], session.mask_y_m[index]
+    where = session.column_detector
+    return (
+        replace(
+            session,
+            central_point=_central_points(session.counts, (session.x_m[where], session.y_m[where]), x, y),
+            mask_x_m=x,
+            mask_y_m=y,
+            mask_basis=session.mask_basis[:, index],
+            mask_row=session.mask_row[index],
+            place_x_m=session.place_x_m[index],
+            place_y_m=session.place_y_m[index],
+            side=session.side[index],
+            surveyed=session.surveyed[index],
+            edge=session.edge[index],
+            cell_area_km2=cell_area_km2,
+            blocks=tuple(_block(s, session.x_m, session.y_m, x[s], y[s]) for s in slices),
+        ),
+        index,
+    )
+
+
+def _reseen(session: Session, records: Records, rows: Rows) -> Session:
+    seen = encounters(records, rows)
+    where = rows.detector[seen.column_row]
+    at = session.x_m[where], session.y_m[where]
+    central = _central_points(seen.counts, at, session.mask_x_m, session.mask_y_m)
+    return replace(session, records=records, rows=rows, seen=seen, central_point=central)
+
+
+def _records(
+    history: CaptureHistory, *, poisson: bool, unit_size: bool, competing: bool
+) -> tuple[Records, pl.DataFrame]:
+    """What was recorded, and the detectors that ran."""
+    ran = history.effort.sum(axis=1) > 0
+    detectors = history.detectors.filter(pl.Series(ran))
+    names = tuple(history.individuals["individual"])
+    sex = _sex_index(history.individuals["sex"])
+    cells = _cells(history, names, detectors)
+    last = _last_occasion(history)
+    return Records(names, sex, history.effort[ran], cells, poisson, unit_size, competing, last), detectors
+
+
+def _last_occasion(history: CaptureHistory) -> Ints | None:
+    """Last occasion on which each animal was there, from ``removed_after``; None where nobody was removed."""
+    column = history.individuals.get_column("removed_after", default=None)
+    if column is None or column.null_count() == len(column):
+        return None
+    return np.asarray(column.fill_null(history.effort.shape[1]).to_numpy(), dtype=np.int64)
+
+
+def _cells(history: CaptureHistory, names: tuple[str, ...], detectors: pl.DataFrame) -> Cells:
+    animals = {who: i for i, who in enumerate(names)}
     places = {where: j for j, where in enumerate(detectors["detector"])}
     all_places = {where: j for j, where in enumerate(history.detectors["detector"])}
     captures = history.captures
@@ -165,22 +265,7 @@ def _cells(history: CaptureHistory, detectors: pl.DataFrame) -> _Cells:
     row = np.array([all_places[where] for where in captures["detector"]], dtype=np.int64)
     occasion = captures["occasion"].to_numpy().astype(np.int64) - 1
     count = captures["count"].to_numpy().astype(float)
-    return _Cells(animal, detector, occasion, history.effort[row, occasion], count)
-
-
-def _columns(cells: _Cells, *, per_effort: bool) -> tuple[Floats, Ints]:
-    """Distinct (detector, effort) pairs, shape (Q, 2), and the pair of each cell."""
-    effort = cells.effort if per_effort else np.ones_like(cells.effort)
-    pairs, column = np.unique(np.column_stack([cells.detector, effort]), axis=0, return_inverse=True)
-    return pairs, column.ravel().astype(np.int64)
-
-
-def _distinct(table: Floats, sex: Ints) -> tuple[Floats, Ints, Ints, Floats]:
-    """Distinct rows, first animal of each, row of each animal, and how many animals share it."""
-    _, first, row, frequency = np.unique(
-        np.column_stack([table, sex]), axis=0, return_index=True, return_inverse=True, return_counts=True
-    )
-    return table[first], first, row.ravel(), frequency.astype(float)
+    return Cells(animal, detector, occasion, history.effort[row, occasion], count)
 
 
 def _sex_index(sex: pl.Series) -> Ints:
@@ -190,23 +275,6 @@ def _sex_index(sex: pl.Series) -> Ints:
 
 def _metres(column: pl.Series) -> Floats:
     return column.to_numpy().astype(float)
-
-
-def _log_constant(cells: _Cells, effort: Floats, *, poisson: bool, unit_size: bool) -> float:
-    """The part of log Pr(w) that holds no parameter, after secr's collapse of occasions.
-
-    Poisson: w log E - log w! of collapsed counts, in place of nothing in our kernel. Binomial and collapsed
-    binary data: log choose(E, w). Binary data whose efforts are not all 0 or 1 do not collapse: 0.
-    """
-    collapses = poisson or unit_size or bool(np.isin(effort, (0.0, 1.0)).all())
-    if not collapses:
-        return 0.0
-    pairs, group = np.unique(np.column_stack([cells.animal, cells.detector]), axis=0, return_inverse=True)
-    w = np.bincount(group.ravel(), weights=cells.count)
-    total = effort.sum(axis=1)[pairs[:, 1]]
-    if poisson:
-        return float((w * np.log(total) - gammaln(w + 1)).sum())
-    return float((gammaln(total + 1) - gammaln(w + 1) - gammaln(total - w + 1)).sum())
 
 
 def _blocks(x_m: Floats, y_m: Floats) -> tuple[Ints, list[slice]]:
@@ -229,17 +297,23 @@ def _halves(x_m: Floats, y_m: Floats, index: Ints) -> Iterator[Ints]:
     yield from _halves(x_m, y_m, order[middle:])
 
 
-def _nearest_m2(x: Floats, y: Floats, block_x: Floats, block_y: Floats) -> Floats:
-    """Squared distance from each detector to the bounding box of a block: a lower bound for its points."""
-    dx = np.maximum(np.maximum(block_x.min() - x, x - block_x.max()), 0.0)
-    dy = np.maximum(np.maximum(block_y.min() - y, y - block_y.max()), 0.0)
+def _block(points: slice, x: Floats, y: Floats, block_x: Floats, block_y: Floats) -> Block:
+    """A block with its bounding box; the distance from a detector to the box is at most that to its points."""
+    box = (float(block_x.min()), float(block_x.max()), float(block_y.min()), float(block_y.max()))
+    return Block(points, distance2_to_box(x, y, box), box)
+
+
+def distance2_to_box(x: Floats, y: Floats, box: tuple[float, float, float, float]) -> Floats:
+    """Squared distance from each point to a box (0 inside)."""
+    dx = np.maximum(np.maximum(box[0] - x, x - box[1]), 0.0)
+    dy = np.maximum(np.maximum(box[2] - y, y - box[3]), 0.0)
     return np.asarray(dx * dx + dy * dy)
 
 
-def _central_points(rows: Floats, x: Floats, y: Floats, mask_x: Floats, mask_y: Floats) -> Ints:
-    """Mask point nearest to the mean position of each history's detections; `x`, `y` by column."""
-    weights = rows / rows.sum(axis=1, keepdims=True)
-    return _nearest(mask_x, mask_y, weights @ x, weights @ y)
+def _central_points(counts: Floats, columns: tuple[Floats, Floats], mask_x: Floats, mask_y: Floats) -> Ints:
+    """Mask point nearest to the mean position of each history's detections; `columns`: x and y of each column."""
+    weights = counts / counts.sum(axis=1, keepdims=True)
+    return _nearest(mask_x, mask_y, weights @ columns[0], weights @ columns[1])
 
 
 def nearest_mask_point(session: Session, x_m: Floats, y_m: Floats) -> Ints:

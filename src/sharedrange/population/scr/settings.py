@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from sharedrange.core.answer import Scope
 from sharedrange.core.history import CaptureHistory
 from sharedrange.core.places import Mask
-from sharedrange.population.scr.model import TERMS, Model
+from sharedrange.population.formulas import parse
+from sharedrange.population.scr.detection import FunctionName
+from sharedrange.population.scr.model import PARAMETERS, Covariates, Model, NumberName
+from sharedrange.population.scr.splits import TERMS, split_model
+
+IntervalName = Literal["auto", "lognormal", "profile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,23 +22,28 @@ class ScrInputs:
 
     `masks`: one a history, or one for all. `report_sides`: parties; places on other sides enter the integral
     (a mask may cross a border) but get no number. It may be empty only if the mask has no sides at all.
+    `covariates`: what formulas name besides columns of the detectors' tables.
     """
 
     histories: tuple[CaptureHistory, ...]
     masks: tuple[Mask, ...]
     report_sides: tuple[str, ...] = ()
     scope: Scope = Scope()
+    covariates: Covariates = field(default_factory=Covariates)
 
 
 @dataclass(frozen=True, slots=True)
 class ScrSettings:
     """What is split, what is pooled, and what is too little. See docs/engines/population.scr.md."""
 
-    detection_function: Literal["HHN", "HN"] = "HHN"
+    detection_function: FunctionName = "HHN"
     density: Literal["side", "pooled"] = "side"
     lambda0: tuple[str, ...] = ("party", "sex")
     sigma: tuple[str, ...] = ("sex",)
+    formulas: tuple[str, ...] = ()
+    number: NumberName = "poisson"
     level: float = 0.95
+    interval: IntervalName = "auto"
     pool_alpha: float = 0.10
     resident_share: float = 0.9
     min_individuals: int = 5
@@ -47,6 +57,8 @@ class ScrSettings:
             unknown = sorted(set(getattr(self, name)) - set(TERMS))
             if unknown:
                 raise ValueError(f"{name}: {', '.join(unknown)} is not one of {', '.join(TERMS)}")
+        for formula in self.formulas:
+            _parameter_and_formula(formula)
         if not 0 < self.level < 1:
             raise ValueError("level must lie between 0 and 1")
         if not 0 <= self.pool_alpha < 1:
@@ -55,9 +67,16 @@ class ScrSettings:
             raise ValueError("resident_share must lie above 0.5 and be at most 1")
 
     def model(self, sides: tuple[str, ...]) -> Model:
-        """The model that is asked for."""
+        """The model that is asked for: the splits, in whose place a formula for the same parameter stands."""
+        splits = split_model(self.detection_function, self.density, self.lambda0, self.sigma, sides)
+        formulas = dict(_parameter_and_formula(f) for f in self.formulas)
+        return replace(splits.with_formulas(formulas), number=self.number)
 
-        def ordered(terms: tuple[str, ...]) -> tuple[str, ...]:
-            return tuple(t for t in TERMS if t in terms)
 
-        return Model(self.detection_function, self.density, ordered(self.lambda0), ordered(self.sigma), sides)
+def _parameter_and_formula(text: str) -> tuple[str, str]:
+    """``lambda0 ~ party + b`` as its two sides. Raises ValueError if it cannot be read."""
+    name, tilde, formula = text.partition("~")
+    parameter = {"g0": "lambda0"}.get(name.strip(), name.strip())
+    if parameter not in PARAMETERS or not tilde:
+        raise ValueError(f"formulas: {text!r} does not begin with one of {', '.join(PARAMETERS)} and ~")
+    return parameter, str(parse(formula))

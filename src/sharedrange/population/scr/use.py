@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve1d
 
-from sharedrange.population.scr.session import Session
+from sharedrange.population.scr.session import Session, grid_place
 
 Floats = NDArray[np.float64]
 _REACH_SIGMAS = 6.0  # the kernel beyond holds 1.5e-8 of a half-normal's use
-_OFF_GRID = 0.05  # share of a cell by which a point may miss the grid and still be on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +44,11 @@ def use_of_sides(session: Session, sigma_m: float) -> Use:
 
 def _kernel_sums(session: Session, values: Sequence[Floats], sigma_m: float) -> Iterator[tuple[Floats, Floats]]:
     """sum_m' K(m - m') v(m') and its derivative by log sigma, K(d) = exp(-d^2 / 2 sigma^2), for each v."""
-    cell_m = float(np.sqrt(session.cell_area_km2) * 1000.0)
-    column, row = (
-        (session.mask_x_m - session.mask_x_m.min()) / cell_m,
-        (session.mask_y_m - session.mask_y_m.min()) / cell_m,
-    )
-    off = max(float(np.abs(column - np.rint(column)).max()), float(np.abs(row - np.rint(row)).max()))
-    if off > _OFF_GRID:
+    place = grid_place(session)
+    if place is None:
         return _scattered_sums(session, values, sigma_m)
-    return _gridded_sums(np.rint(column).astype(int), np.rint(row).astype(int), values, sigma_m / cell_m)
+    cell_m = float(np.sqrt(session.cell_area_km2) * 1000.0)
+    return _gridded_sums(*place, values, sigma_m / cell_m)
 
 
 def _gridded_sums(
