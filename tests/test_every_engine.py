@@ -19,11 +19,12 @@ from sharedrange.core.answer import LISTED, Answer, Scope
 from sharedrange.core.chance import stream
 from sharedrange.core.engine import Engine
 from sharedrange.core.errors import Cancelled, SharedRangeError
+from sharedrange.core.history import CaptureHistory
 from sharedrange.core.individuals import Concordance
 from sharedrange.core.places import Projection, Sides
 from sharedrange.core.survey import OBSERVATIONS, Survey
 from sharedrange.core.when import whole_window
-from sharedrange.population import closed, minimum, occupancy, rates, scr, trend
+from sharedrange.population import closed, doubt, minimum, occupancy, rates, scr, trend
 from sharedrange.population import open as open_years
 from sharedrange.population.encounters import encounters, known_flanks, local_individuals
 from sharedrange.population.histories import capture_histories
@@ -57,12 +58,19 @@ def _inputs(surveys: tuple[Survey, ...]) -> Mapping[str, Any]:
     return {
         closed.ENGINE.name: closed.ClosedInputs(histories, scope=SCOPE),
         scr.ENGINE.name: scr.ScrInputs(histories, (mask,), parties, SCOPE),
+        doubt.ENGINE.name: doubt.DoubtInputs(scr.ScrInputs(histories, (mask,), parties, SCOPE), _doubts(histories)),
         minimum.ENGINE.name: minimum.MinimumInputs(met, partition, parties, SCOPE, flanks),
         occupancy.ENGINE.name: occupancy.OccupancyInputs(visits, SCOPE),
         open_years.ENGINE.name: _years(surveys),
         rates.ENGINE.name: rates.RatesInputs(surveys, window, SCOPE),
         trend.ENGINE.name: trend.TrendInputs(_yearly(surveys), SCOPE),
     }
+
+
+def _doubts(histories: tuple[CaptureHistory, ...]) -> doubt.Doubts:
+    """Two pairs of animals that may be one."""
+    names = histories[0].individuals["individual"].head(4).to_list()
+    return doubt.Doubts(tuple(doubt.DoubtfulPair(a, b) for a, b in zip(names[::2], names[1::2], strict=False)))
 
 
 def _years(surveys: tuple[Survey, ...]) -> open_years.OpenInputs:
@@ -189,7 +197,15 @@ def test_thin_data_are_refused_or_answered_but_never_crash(engine: Engine) -> No
 def test_it_is_documented(engine: Engine) -> None:
     page = (ROOT / "docs" / "engines" / f"{engine.name}.md").read_text(encoding="utf-8")
     for spec in fields(engine.Settings):
-        assert re.search(rf"^\| `{spec.name}` \|", page, re.MULTILINE), spec.name
+        there = re.search(rf"^\| `{spec.name}` \|", page, re.MULTILINE)
+        assert there or _inherited(engine, spec.name, page), spec.name
+
+
+def _inherited(engine: Engine, setting: str, page: str) -> bool:
+    """Whether a setting is another engine's, and the page sends its reader there."""
+    others = (e for e in ENGINES.values() if setting in e.Settings.__annotations__)
+    mine = setting in engine.Settings.__annotations__
+    return not mine and any(f"All settings of `{other.name}`" in page for other in others)
 
 
 @every_engine

@@ -8,7 +8,6 @@ that it reads on a dark page. Run again it writes the same bytes.
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 import tempfile
@@ -18,14 +17,12 @@ from sharedrange.assessment.assessing import assess
 from sharedrange.assessment.report.figures import joint_sheet
 from sharedrange.assessment.report.naming import Naming
 from sharedrange.assessment.report.palette import Look
+from sharedrange.assessment.report.svg import standing_alone
 from sharedrange.assessment.report.tables import with_steps
 from sharedrange.core.files import write_atomically
 from sharedrange.core.words import load
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "two-halves"
-MARGIN = 24.0
-LINK = re.compile(r"</?a\b[^>]*>")
-SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)" width="100%"')
 
 
 def main(picture: Path) -> None:
@@ -45,19 +42,6 @@ def _figure(node: Path) -> str:
         raise SystemExit("the example has no joint sheet")
     title = naming.words("report.sheet.title", species=naming.species(result.question.species))
     return str(joint_sheet(result.sheet, Look(naming, result.step), title))
-
-
-def standing_alone(figure: str) -> str:
-    """A figure of a report as a file of its own: white ground, a margin, its own size, no links."""
-    size = SIZE.search(figure)
-    if size is None:
-        raise ValueError("the figure has no size")
-    width, height = (float(length) + 2 * MARGIN for length in size.groups())
-    corner = f"{-MARGIN:g} {-MARGIN:g}"
-    box = f'viewBox="{corner} {width:g} {height:g}" width="{width:g}" height="{height:g}"'
-    ground = f'<rect x="{-MARGIN:g}" y="{-MARGIN:g}" width="{width:g}" height="{height:g}" fill="#ffffff"/>'
-    alone = LINK.sub("", SIZE.sub(box, figure))
-    return alone.replace("</title>", f"</title>{ground}", 1) + "\n"
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from sharedrange.assessment.checking import check
 from sharedrange.assessment.estimating import estimate
 from sharedrange.core.errors import InputError, ProgrammeError
 from sharedrange.core.finding import Severity
+from sharedrange.exchange.manifest import write_manifest
 
 
 def programme_with(node: Path, old: str, new: str) -> None:
@@ -89,6 +90,20 @@ def test_the_same_files_delivered_as_two_datasets_are_told(node: Path) -> None:
     (found,) = [finding for finding in check(node) if finding.rule == "delivered-as-two"]
     assert set(found.facts.values()) == {package.name, "again"}
     assert found.severity is Severity.WARNING
+    assert found in assess(node).assessment.all_findings
+
+
+def test_the_same_files_delivered_by_two_parties_are_told(node: Path) -> None:
+    (package,) = (node / "received" / "westfell").iterdir()
+    assert "delivered-by-two" not in {found.rule for found in check(node)}
+    other = node / "received" / "eastfell" / "sent-back"
+    shutil.copytree(package, other)
+    text = (other / "delivery.toml").read_text(encoding="utf-8")
+    (other / "delivery.toml").write_text(text.replace("westfell", "eastfell"), encoding="utf-8")
+    write_manifest(other, "eastfell")
+    (found,) = [finding for finding in check(node) if finding.rule == "delivered-by-two"]
+    assert {found.facts["party"], found.facts["other"]} == {"eastfell", "westfell"}
+    assert {found.facts["dataset"], found.facts["same"]} == {package.name, "sent-back"}
     assert found in assess(node).assessment.all_findings
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from types import ModuleType
+
+from sharedrange.assessment.report.svg import standing_alone
 
 ROOT = Path(__file__).parent.parent.parent
 PICTURE = ROOT / "docs" / "picture-joint-sheet.svg"
@@ -15,17 +15,8 @@ FIGURE = (
 )
 
 
-def _tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_picture", ROOT / "tools" / "make_picture.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_a_figure_of_its_own_has_a_white_ground_a_size_and_no_links() -> None:
-    alone = _tool().standing_alone(FIGURE)
+    alone = standing_alone(FIGURE)
     assert 'viewBox="-24 -24 768 458.5" width="768" height="458.5"' in alone
     assert '</title><rect x="-24" y="-24" width="768" height="458.5" fill="#ffffff"/>' in alone
     assert "<a " not in alone

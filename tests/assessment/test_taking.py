@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import openpyxl
 import pytest
+from PIL import Image
 
 from sharedrange.assessment.assessing import assess
 from sharedrange.assessment.checking import check
@@ -16,7 +19,7 @@ from sharedrange.assessment.node import open_node
 from sharedrange.assessment.programme import write_new_node
 from sharedrange.assessment.raw_files import SUMS, changed
 from sharedrange.assessment.remembering import columns_of
-from sharedrange.assessment.taking import EXAMPLES, taking
+from sharedrange.assessment.taking import EXAMPLES, example, taking
 from sharedrange.assessment.understanding import overview
 from sharedrange.core.errors import InputError
 from sharedrange.core.files import sha256_of
@@ -37,6 +40,23 @@ def node(tmp_path: Path) -> Path:
     """An empty node."""
     write_new_node(tmp_path / "node", party="west", party_name="West", title="Practice")
     return tmp_path / "node"
+
+
+def picture(file: Path, taken: str) -> None:
+    """A photo whose camera wrote when it was taken."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = taken
+    file.parent.mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(file, exif=exif)
+
+
+def test_the_frame_of_stations_to_be_filled_in_is_asked_with_the_rest(node: Path, tmp_path: Path) -> None:
+    picture(tmp_path / "cards" / "红松岭" / "IMG_0001.JPG", "2024:05:01 12:00:00")
+    with taking(node, [tmp_path / "cards"]) as work:
+        assert set(work.understand({}).questions) == {"timezone", "crs"}
+        answered = work.understand({"timezone": "Asia/Shanghai", "crs": "EPSG:4326"})
+        assert answered.questions == (), "what is answered is not asked again"
+        assert "stations.csv" in work.sheets_to_fill(answered, tmp_path / "fill")
 
 
 @pytest.fixture
@@ -327,11 +347,95 @@ def test_a_delivery_toml_that_says_all_stays_as_it_came(node: Path, season: Path
 
 
 def test_sheets_that_a_person_must_fill_in_are_written_apart(node: Path, tmp_path: Path) -> None:
+    """Tables that no door knows are sheets: a mapping is proposed, and nobody has to know the word."""
     (tmp_path / "sheet.csv").write_text("Station,Species,Date\nA,Panthera tigris,2024-01-01\n", encoding="utf-8")
     with taking(node, [tmp_path / "sheet.csv"]) as work:
         seen = work.understand({})
         names = work.sheets_to_fill(seen, tmp_path / "fill")
-    assert set(names) == {path.name for path in (tmp_path / "fill").glob("*")}
+    assert seen.format == "spreadsheet"
+    assert set(names) == {"mapping.toml"} == {path.name for path in (tmp_path / "fill").glob("*")}
+
+
+MAPPING = """
+[[table]]
+to = "deployments"
+file = "*.{suffix}"
+[table.columns]
+deployment = "id"
+x = "lon"
+y = "lat"
+start = "from"
+end = "to"
+"""
+CAMERAS = "id,lon,lat,from,to\nA,131.2,43.1,05/06/2024,07/08/2024\n"
+
+
+def test_the_order_of_day_and_month_is_asked_where_no_date_tells(node: Path, tmp_path: Path) -> None:
+    (tmp_path / "cameras.csv").write_text(CAMERAS, encoding="utf-8")
+    (tmp_path / "mapping.toml").write_text(MAPPING.format(suffix="csv"), encoding="utf-8")
+    answers = {"timezone": "Asia/Vladivostok", "crs": "EPSG:4326"}
+    with taking(node, [tmp_path / "cameras.csv", tmp_path / "mapping.toml"]) as work:
+        assert work.understand(answers).questions == ("date_order",)
+        seen = work.understand({**answers, "date_order": EXAMPLES["date_order"]})
+    assert seen.content is not None
+    shown = overview(seen.content, "Asia/Vladivostok").effort
+    assert shown["first_day"].to_list() == [dt.date(2024, 6, 5)]
+    assert overview(seen.content).effort["first_day"].to_list() == [dt.date(2024, 6, 4)]
+
+
+def test_the_likely_encoding_is_the_example_of_an_answer(node: Path, season: Path) -> None:
+    (season / "captures.csv").write_text(CAPTURES, encoding="utf-16")
+    with taking(node, [season]) as work:
+        seen = work.understand(ANSWERS)
+    assert seen.questions == ("encoding",)
+    assert example("encoding", seen.findings) == "utf-16"
+    assert example("crs", seen.findings) == EXAMPLES["crs"]
+
+
+def test_files_without_a_record_are_told(node: Path, season: Path) -> None:
+    (season / "captures.csv").write_text("session,individual,occasion,trap\n", encoding="utf-8")
+    with taking(node, [season]) as work:
+        refused = work.understand(ANSWERS)
+    assert [f.rule for f in errors(refused.findings)] == ["no-session"]
+    assert errors(refused.findings)[0].facts["traps"] == 3
+    with taking(node, [season]) as work:
+        declared = work.understand({**ANSWERS, "occasions": {"1": 5}})
+    assert declared.content is not None
+    assert declared.content.survey is not None
+    assert declared.content.survey.deployments.height == 3
+
+
+def test_an_export_with_only_a_header_is_told(node: Path, tmp_path: Path) -> None:
+    header = "Patrol ID,Patrol Start Date,Patrol End Date,Patrol Transport Type,Waypoint ID,Waypoint Date,Waypoint Time"
+    (tmp_path / "patrols.csv").write_text(f"{header},X,Y,Observation Category 0\n", encoding="utf-8")
+    model = ROOT / "tests" / "data" / "exchange" / "smart" / "datamodel.xml"
+    with taking(node, [tmp_path / "patrols.csv", model]) as work:
+        seen = work.understand({"timezone": "Asia/Vladivostok", "crs": "EPSG:4326"})
+    assert seen.format == "smart"
+    assert not errors(seen.findings)
+    assert "take-nothing" in {f.rule for f in seen.findings}
+
+
+def workbook(file: Path, header: list[str], row: list[object]) -> Path:
+    """A workbook of one sheet in a new folder."""
+    book = openpyxl.Workbook()
+    for cells in (header, row):
+        book.worksheets[0].append(cells)
+    file.parent.mkdir()
+    book.save(file)
+    return file.parent
+
+
+def test_the_mapping_of_another_workbook_is_not_used_for_a_new_one(node: Path, tmp_path: Path) -> None:
+    header, answers = ["id", "lon", "lat", "from", "to"], {"timezone": "Asia/Seoul", "crs": "EPSG:4326"}
+    (tmp_path / "mapping.toml").write_text(MAPPING.format(suffix="xlsx"), encoding="utf-8")
+    first = workbook(tmp_path / "one" / "a.xlsx", header, ["A", 131.2, 43.1, "2023-05-01", "2023-06-01"])
+    take(node, first, tmp_path / "mapping.toml", answers=answers)
+    season = workbook(tmp_path / "two" / "b.xlsx", header, ["A", 131.2, 43.1, "2024-05-01", "2024-06-01"])
+    other = workbook(tmp_path / "three" / "c.xlsx", ["visit", "site", "method"], ["1", "Khasan", "count"])
+    for folder, like in ((season, "one"), (other, "")):
+        with taking(node, [folder]) as work:
+            assert work.understand({}).like == like
 
 
 @pytest.mark.parametrize("in_place", [False, True])

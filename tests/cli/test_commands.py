@@ -19,6 +19,7 @@ from sharedrange.core.errors import DidNotConverge
 from sharedrange.core.finding import Finding
 
 Line = Callable[..., Any]
+NETS = str(Path(__file__).parent.parent.parent / "examples" / "two-halves" / "own" / "nets")
 
 
 @pytest.fixture
@@ -158,9 +159,67 @@ def test_estimates_are_printed_with_errors_and_intervals(type_line: Line, monkey
         "estimate", str(nets), "--set", "detection_function=HN", "--buffer-m", "300", "--quiet", width=160
     )
     assert typed.code == 0
-    header, *lines = typed.out.splitlines()
-    assert "standard error" in header
-    assert any(line.startswith("Density") and "–" in line for line in lines)
+    lines = typed.out.splitlines()
+    assert any("standard error" in line and "interval" in line for line in lines)
+    assert any(line.startswith("Density  ") and "–" in line for line in lines)
+
+
+def test_an_estimate_begins_with_what_the_data_bear_and_ends_with_what_to_do_next(type_line: Line) -> None:
+    typed = type_line(
+        "estimate",
+        NETS,
+        "--set",
+        "detection_function=HN",
+        "--buffer-m",
+        "300",
+        "--spacing-m",
+        "30",
+        "--quiet",
+        width=160,
+    )
+    headings = ["What these data bear", "The data", "The model", "Coefficients", "What next"]
+    places = [typed.out.index(heading) for heading in headings]
+    assert places == sorted(places)
+    assert "population.scr.md" in typed.out.splitlines()[-1]
+
+
+def test_models_are_shown_beside_each_other_with_their_weights(type_line: Line) -> None:
+    lines = ["--models", "D~1; g0~1", "--models", "g0~1; sigma~session", "--set", "detection_function=HN"]
+    typed = type_line("estimate", NETS, *lines, "--buffer-m", "300", "--spacing-m", "30", "--quiet", width=220)
+    assert typed.code == 0
+    table = typed.out[typed.out.index("The models beside each other") :].splitlines()
+    assert table[2].startswith("D~1; g0~1 ")
+    assert table[3].startswith("g0~1; sigma~session ")
+
+
+def test_plots_are_written_where_they_were_asked_for(
+    type_line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nets = str(Path(NETS).absolute())
+    monkeypatch.chdir(tmp_path)
+    typed = type_line(
+        "estimate", nets, "--engine", "population.closed", "--set", "simulations=0", "--plots", "drawn", "--quiet"
+    )
+    assert typed.code == 0
+    assert sorted(p.name for p in (tmp_path / "drawn").iterdir()) == ["captures.svg", "effort.svg"]
+    assert "captures.svg" in typed.out
+
+
+def test_a_refused_estimate_names_the_lines_that_would_answer(type_line: Line) -> None:
+    typed = type_line("estimate", NETS, "--set", "min_individuals=500", "--quiet", width=160)
+    assert typed.code == 1
+    offered = re.findall(r"--engine (\S+)$", typed.out, flags=re.MULTILINE)
+    assert "population.minimum" in offered
+    assert "population.scr" not in offered
+
+
+def test_a_key_of_the_question_may_stand_in_the_line(type_line: Line) -> None:
+    typed = type_line(
+        "estimate", NETS, "--engine", "population.minimum", "--ask", "sessions=['2005']", "--quiet", width=160
+    )
+    assert typed.code == 0
+    every = type_line("estimate", NETS, "--engine", "population.minimum", "--quiet", width=160)
+    assert typed.out != every.out
 
 
 def test_settings_of_a_line_are_read_as_in_a_programme() -> None:

@@ -129,7 +129,7 @@ def test_all_findings_of_an_error_are_shown(
 
 def test_a_refusal_says_what_is_needed_and_what_can_be_said(type_line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = Refusal("q", {"recaptures": 2}, {"recaptures": 5}, ("population.minimum",))
-    monkeypatch.setattr("sharedrange.assessment.estimating.estimate", raising(NotEnoughData(refusal)))
+    monkeypatch.setattr("sharedrange.assessment.estimating.estimation", raising(NotEnoughData(refusal)))
     typed = type_line("estimate", "tables")
     assert typed.code == 1
     assert "2" in typed.err
@@ -138,7 +138,7 @@ def test_a_refusal_says_what_is_needed_and_what_can_be_said(type_line: Line, mon
 
 
 def test_a_fit_that_did_not_converge_is_a_finding(type_line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sharedrange.assessment.estimating.estimate", raising(DidNotConverge(UNKNOWN)))
+    monkeypatch.setattr("sharedrange.assessment.estimating.estimation", raising(DidNotConverge(UNKNOWN)))
     typed = type_line("estimate", "tables")
     assert typed.code == 1
     assert "unknown-key" in typed.err

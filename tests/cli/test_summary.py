@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import polars as pl
+import pytest
 
-from sharedrange.cli.summary import show_answer
+from sharedrange.assessment.estimating import Estimation
+from sharedrange.cli.summary import show_answer, show_estimation, with_limits
 from sharedrange.core.answer import Answer, Estimate, Refusal
 from sharedrange.core.finding import Finding, Severity
 
@@ -31,7 +33,7 @@ def test_small_tables_are_shown_and_surfaces_are_not(face: Any, text_of: Callabl
     tables |= {"surface": pl.DataFrame({"D": [1.0] * 500}), "empty": pl.DataFrame({"p": []})}
     show_answer(face, Answer(ESTIMATES, tables=tables))
     text = text_of(face.out)
-    assert "coefficients" in text
+    assert "Coefficients" in text
     assert "surface" not in text
     assert "empty" not in text
 
@@ -39,7 +41,16 @@ def test_small_tables_are_shown_and_surfaces_are_not(face: Any, text_of: Callabl
 def test_a_refusal_and_its_findings_are_both_shown(face: Any, text_of: Callable[..., str]) -> None:
     refusal = Refusal("q", {"recaptures": 2}, {"recaptures": 10})
     finding = Finding("missing-key", {"key": "sex"}, severity=Severity.NOTE)
-    show_answer(face, Answer(refusal=refusal, findings=(finding,)))
+    answer = Answer(refusal=refusal, findings=(finding,))
+    show_estimation(face, Estimation("population.minimum", None, answer), "tables")
     text = text_of(face.out)
     assert "at least 10" in text
     assert "sex" in text
+
+
+def test_coefficients_get_the_limits_of_the_level_that_was_asked_for() -> None:
+    table = pl.DataFrame({"parameter": ["D", "z"], "estimate": [1.0, 2.0], "se": [0.5, None]})
+    limits = with_limits(table, 0.9)
+    assert limits["high"][0] - limits["low"][0] == pytest.approx(2 * 1.6448536 * 0.5)
+    assert limits["low"][1] is None, "what was held at a limit has no error"
+    assert with_limits(limits, 0.5).equals(limits)

@@ -106,6 +106,8 @@ def test_a_line_is_repeated_as_it_was_typed_with_what_it_lacks() -> None:
         "sharedrange take 'my photos' 'to fill' --node node --dataset winter --in-place"
         " --set crs=EPSG:4326 --set 'taxon=Felis manul'"
     )
+    corrected = line.with_more((), {"crs": "EPSG:32652"})
+    assert corrected.endswith("--in-place --set crs=EPSG:32652"), "a wrong answer is not typed again"
 
 
 def test_settings_of_tables_are_nested() -> None:

@@ -247,7 +247,7 @@ def test_merged_cells_two_header_rows_dates_and_times_of_a_workbook(make: MakeFo
         ("2", "Хасан", dt.datetime(2024, 5, 7, 2, 0, tzinfo=dt.UTC)),
     ]
     told = {f.rule for f in found}
-    assert {"merged-cells", "unused-column"} <= told
+    assert {"merged-cells", "not-carried"} <= told
 
 
 def test_a_formula_is_never_computed_and_one_without_a_value_is_a_finding() -> None:
@@ -478,11 +478,87 @@ def test_a_proposal_says_the_likely_encoding_delimiter_and_header_rows(make: Mak
     assert 'delimiter = ";"' in proposal
 
 
-def test_nothing_known_proposes_nothing(make: MakeFolder) -> None:
+def test_where_no_name_is_known_every_column_is_left_for_a_person_to_place(make: MakeFolder) -> None:
     folder = make({"a.csv": "qq,ww,zz\n1,2,3\n"})
-    assert propose_mapping(folder) == ""
+    proposal = propose_mapping(folder)
+    assert '# deployment = ""' in proposal
+    assert all(f'# not read: "{name}"' in proposal for name in ("qq", "ww", "zz"))
+    _, found = read_mapping(proposal)
+    assert found, "nobody has placed the columns yet"
     assert propose_mapping(folder / "none.csv") == ""
     assert "latitude" in column_names()
+
+
+def test_columns_are_known_by_the_lowest_of_their_header_rows(make: MakeFolder) -> None:
+    def fill(sheet: Any) -> None:
+        sheet.append(["Камера", None, "Место", None, "Период", None])
+        sheet.append(["Станция", "Прибор", "Широта", "Долгота", "Начало", "Конец"])
+        sheet.append(["К1", "RX", 43.1, 131.2, 45413, 45450.5])
+        for merged in ("A1:B1", "C1:D1", "E1:F1"):
+            sheet.merge_cells(merged)
+
+    mapping, found = read_mapping(propose_mapping(make({"a.xlsx": book(fill)})))
+    assert mapping is not None, [str(f) for f in found]
+    columns = mapping.tables[0].columns
+    assert (columns["y"].columns, columns["end"].columns) == (("Место / Широта",), ("Период / Конец",))
+
+
+def test_a_row_that_is_a_picture_with_its_species_is_proposed_as_both(make: MakeFolder) -> None:
+    header = "Station,Species,DateTimeOriginal,Directory,FileName"
+    mapping, found = read_mapping(propose_mapping(make({"a.csv": f"{header}\nA,Prionailurus,2024-01-01 10:00,d,f\n"})))
+    assert mapping is not None, [str(f) for f in found]
+    media, observations = mapping.tables
+    assert (media.to, observations.to) == ("media", "observations")
+    assert media.columns["path"] == observations.columns["media"]
+    assert observations.columns["taxon"].columns == ("Species",)
+
+
+def test_columns_that_a_mapping_leaves_are_one_note_a_sheet(make: MakeFolder) -> None:
+    folder = make({"учёт.xlsx": book(two_headers), "mapping.toml": VISITS})
+    _, found = read(folder, delivery())
+    left = [f for f in found if f.rule == "not-carried"]
+    assert len(left) == 1
+    assert str(left[0].facts["columns"]).count(",") + 1 == left[0].facts["number"]
+
+
+def test_numbers_with_a_decimal_comma_are_proposed_so(make: MakeFolder) -> None:
+    header = "Station;lon;lat;start;end"
+    commas = make({"a.csv": f"{header}\nA;131,2;43,1;01.05.2024;30.06.2024\n"})
+    mapping, found = read_mapping(propose_mapping(commas))
+    assert mapping is not None, [str(f) for f in found]
+    assert mapping.tables[0].decimal == ","
+    points = commas / "a.csv"
+    points.write_text(f"{header}\nA;131.2;43.1;01.05.2024;30.06.2024\n", encoding="utf-8")
+    assert "decimal" not in propose_mapping(points)
+
+
+def test_dates_written_with_two_marks_settle_no_order(make: MakeFolder) -> None:
+    """A sheet that two programs wrote: the order of the one says nothing about that of the other."""
+    mapping = CAMERAS_MAPPING
+    for dates, asked in ((("01.05.2024", "05/13/2024"), True), (("01.05.2024", "13.05.2024"), False)):
+        rows = "".join(f"A{n},131,43,{date},2024-08-01\n" for n, date in enumerate(dates))
+        folder = make({"a.csv": f"id,x,y,from,to\n{rows}", "mapping.toml": mapping})
+        _, found = read(folder, delivery())
+        assert ("date-order-unknown" in {f.rule for f in found}) == asked
+
+
+CAMERAS_MAPPING = """
+[[table]]
+to = "deployments"
+file = "a.csv"
+[table.columns]
+deployment = "id"
+x = "x"
+y = "y"
+start = "from"
+end = "to"
+"""
+
+
+def test_a_harmful_workbook_is_told_before_anybody_maps_it(make: MakeFolder) -> None:
+    hostile = rewritten(book(two_headers), lambda _, part: b'<!DOCTYPE x [<!ENTITY e "a">]>' + part)
+    _, found = read(make({"a.xlsx": hostile}), delivery())
+    assert {f.rule for f in found} == {"no-mapping", "xml-with-entities"}
 
 
 @given(st.binary(max_size=200))

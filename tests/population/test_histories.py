@@ -35,7 +35,9 @@ def seen(camera: str, start: str, code: str, **more: Any) -> dict[str, Any]:
     return {"deployment": camera, "start": f"2026-01-{start}", "individual": code, "catalogue": "main", **more}
 
 
-def histories(*surveys: Survey, window: Window = WINDOW, projection: Projection = GRID, **more: Any) -> Any:
+def histories(
+    *surveys: Survey, window: Window | tuple[Window, ...] = WINDOW, projection: Projection = GRID, **more: Any
+) -> Any:
     return capture_histories(surveys, None, window, TIGERS, ("adult",), projection, **more)
 
 
@@ -315,3 +317,31 @@ def test_an_open_window_has_no_days() -> None:
     with pytest.raises(ProgrammeError) as wrong:
         Window().edges_us()
     assert rules(wrong.value.findings) == ["window-open"]
+
+
+def test_where_doubt_is_to_be_fitted_every_one_flank_animal_is_a_row(dated: MakeSurvey) -> None:
+    flanks = {"A": "both", "B": "left", "C": "left", "D": "right"}
+    rows = [
+        seen("C1", f"05T{10 + i}:00", code, flank=f, life_stage="adult") for i, (code, f) in enumerate(flanks.items())
+    ]
+    (history,), found = histories(dated("cn", CAMERAS, rows), one_flank="all")
+    assert history.individuals["individual"].to_list() == [f"cn/main/{code}" for code in flanks]
+    assert "one-flank-left-out" not in rules(found)
+
+
+def test_several_windows_are_a_session_each_and_keep_one_flank(dated: MakeSurvey) -> None:
+    """Right flanks are more in the second window, but left ones in both together."""
+    met = [
+        ("02T10:00", "L1", "left"),
+        ("02T11:00", "L2", "left"),
+        ("02T12:00", "L3", "left"),
+        ("08T10:00", "L1", "left"),
+    ]
+    met += [("08T11:00", "R1", "right"), ("08T12:00", "R2", "right")]
+    rows = [seen("C1", at, code, flank=flank, life_stage="adult") for at, code, flank in met]
+    windows = (Window(date(2026, 1, 1), date(2026, 1, 5)), Window(date(2026, 1, 6), date(2026, 1, 10)))
+    (first, second), found = histories(dated("cn", CAMERAS, rows), window=windows)
+    assert [first.session, second.session] == [window.label for window in windows]
+    assert first.individuals["individual"].to_list() == ["cn/main/L1", "cn/main/L2", "cn/main/L3"]
+    assert second.individuals["individual"].to_list() == ["cn/main/L1"]
+    assert rules(found) == ["one-flank-left-out"]

@@ -9,9 +9,10 @@ from pathlib import Path
 from sharedrange.assessment import joint, landscape
 from sharedrange.assessment.cache import Cache, package_hash, versions
 from sharedrange.assessment.copies import about_copies
+from sharedrange.assessment.inputs import ALONE, LISTS, PREPARING
 from sharedrange.assessment.material import Material
 from sharedrange.assessment.node import OpenNode, open_node, writing
-from sharedrange.assessment.plan import ANSWER, LISTS, Planned, plan
+from sharedrange.assessment.plan import ANSWER, Planned, plan
 from sharedrange.assessment.register import lint
 from sharedrange.assessment.report import report_name, write_report
 from sharedrange.assessment.results import Assessment, Result
@@ -24,7 +25,6 @@ from sharedrange.core.files import folder_in_place, write_atomically
 from sharedrange.core.finding import errors
 from sharedrange.core.ledger import Ledger, Step
 from sharedrange.core.words import load
-from sharedrange.population import scr
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _result(planned: Planned, answers: Mapping[str, Answer]) -> Result:
     """The answers of one question by name, with the joint sheet where there are lists and a fit."""
     mine = {name: answers[task.name] for name, task in planned.tasks.items()}
     sheet = None
-    if planned.question.engine == scr.ENGINE.name and LISTS in mine:
+    if ALONE in PREPARING[planned.question.engine].beside and LISTS in mine:
         alone = {name: answer for name, answer in mine.items() if name.startswith("alone.")}
         sheet = joint.joint_sheet(mine[LISTS], mine[ANSWER], alone, planned.parties)
     return Result(planned.question, planned.tasks[ANSWER].step.id, mine, sheet, planned.parties)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +18,9 @@ from sharedrange.assessment.node import Delivered, OpenNode
 from sharedrange.assessment.programme import Component, Programme, Question, Species, read_geometry, read_sides
 from sharedrange.assessment.programme.sides import file_inside
 from sharedrange.assessment.surveys import Surveys
-from sharedrange.core.errors import InputError, ProgrammeError
+from sharedrange.core.answer import Refusal
+from sharedrange.core.contents import SiteCounts
+from sharedrange.core.errors import InputError, NotEnoughData, ProgrammeError
 from sharedrange.core.files import sha256_of
 from sharedrange.core.finding import Finding, Severity, Where
 from sharedrange.core.history import CaptureHistory
@@ -25,9 +29,21 @@ from sharedrange.core.places import Floats, Mask, Projection, Sides, equal_area
 from sharedrange.core.survey import Survey
 from sharedrange.core.when import Window, about_window, common_window
 from sharedrange.population.encounters import encounters, known_flanks, local_individuals
-from sharedrange.population.histories import capture_histories
+from sharedrange.population.histories import OneFlank, capture_histories
 from sharedrange.population.masks import clip_to_side, make_mask
 from sharedrange.records import concordance
+
+_YEAR = re.compile(r"\d{4}")
+
+
+def _in_years(day: date) -> float:
+    """A day as a number of years: 2024.5 is the middle of 2024."""
+    start, end = date(day.year, 1, 1), date(day.year + 1, 1, 1)
+    return day.year + (day - start).days / (end - start).days
+
+
+def _with_visits(counts: SiteCounts, visits: pl.DataFrame) -> SiteCounts:
+    return replace(counts, visits=visits, counts=counts.counts.join(visits, on="visit", how="semi"))
 
 
 def species_of(programme: Programme, key: str) -> Species:
@@ -83,15 +99,35 @@ class Material:
     @cached_property
     def about_parties(self) -> tuple[Finding, ...]:
         """A warning for each party of the component without data: nothing is said about its side."""
-        absent = [p for p in self.component.parties if p not in self.parties]
+        absent = [p for p in self.component.parties if p not in self.watching]
         facts = [{"party": p, "component": self.component.id} for p in absent if p in self.component.sides]
         return tuple(Finding("party-without-data", f, severity=Severity.WARNING) for f in facts)
+
+    @cached_property
+    def watching(self) -> tuple[str, ...]:
+        """Parties that delivered a survey with detectors: numbers of animals may be told for their sides."""
+        return tuple(p for p in self.parties if self.surveys_of([p]))
 
     def surveys_of(self, parties: Iterable[str], *, all_taxa: bool = False) -> tuple[Survey, ...]:
         """The surveys that these parties delivered: of the species, or of `all_taxa`."""
         wanted = set(parties)
         surveys = (self.surveys.of(d, None if all_taxa else self.taxa) for d in self.deliveries if d.party in wanted)
         return tuple(survey for survey in surveys if survey is not None)
+
+    @cached_property
+    def site_counts(self) -> tuple[SiteCounts, ...]:
+        """The counts at sites that were delivered, of all taxa."""
+        counts = (self.surveys.counts(delivered) for delivered in self.deliveries)
+        return tuple(one for one in counts if one is not None)
+
+    def counts_by(self, methods: Collection[str] = ()) -> tuple[SiteCounts, ...]:
+        """The counts of visits on the question's days, made by one of `methods` (empty: by any)."""
+        question, zone = self.question, self.component.occasion_timezone
+        asked = pl.col("method").is_in(list(methods)) if methods else pl.lit(value=True)
+        if question.start and question.end:
+            day = pl.col("start").dt.convert_time_zone(zone).dt.date()
+            asked &= day.is_between(question.start, question.end)
+        return tuple(_with_visits(one, one.visits.filter(asked)) for one in self.site_counts)
 
     @cached_property
     def sides(self) -> Sides:
@@ -103,31 +139,61 @@ class Material:
         """The projection in which the component is computed."""
         if self.component.projection != "auto":
             return Projection(self.component.projection)
-        surveys = self.surveys_of(self.parties)
-        local = {s.frame for s in surveys if s.frame.startswith("local:")}
+        surveys, counts = self.surveys_of(self.parties), self.site_counts
+        frames = {*(survey.frame for survey in surveys), *(one.frame for one in counts)}
+        local = {frame for frame in frames if frame.startswith("local:")}
         if local:
             return Projection(min(local))
         if self.sides.polygons:
             west, south, east, north = shapely.total_bounds(list(self.sides.polygons.values()))
             return equal_area((west + east) / 2, (south + north) / 2)
-        places = pl.concat([s.deployments.select("x", "y") for s in surveys])
+        places = pl.concat([*(s.deployments.select("x", "y") for s in surveys), *(c.visits["x", "y"] for c in counts)])
         return equal_area(float(places["x"].mean()), float(places["y"].mean()))  # type: ignore[arg-type]  # f64
 
     @cached_property
-    def asked_window(self) -> Window:
-        """The window that the question asks for; open where it does not say."""
-        question = self.question
-        return Window(question.start, question.end, self.component.occasion_timezone, question.sessions)
+    def asked_windows(self) -> tuple[Window, ...]:
+        """The windows that the question asks for: one a period; a single one, open where the question does not say."""
+        question, zone = self.question, self.component.occasion_timezone
+        if question.periods:
+            return tuple(Window(first, last, zone) for first, last in question.days)
+        return (Window(question.start, question.end, zone, question.sessions),)
 
     @cached_property
-    def window(self) -> Window:
-        """The closure window common to all parties. Raises NotEnoughData if they share no time."""
-        return common_window(self.surveys_of(self.parties), self.asked_window, self.question.id)
+    def windows(self) -> tuple[Window, ...]:
+        """The closure windows common to all parties, one each asked window.
+
+        Raises NotEnoughData where nobody delivered a survey, or the parties share no time in one of them.
+        """
+        surveys = self.surveys_of(self.parties)
+        if not surveys:
+            raise NotEnoughData(Refusal(self.question.id, {"surveys": 0}, {"surveys": 1}))
+        return tuple(common_window(surveys, asked, self.question.id) for asked in self.asked_windows)
 
     @cached_property
     def about_window(self) -> tuple[Finding, ...]:
-        """What the closure window cost: how it differs from the one asked."""
-        return about_window(self.surveys_of(self.parties), self.asked_window, self.window)
+        """What the closure windows cost: how they differ from those asked."""
+        surveys = self.surveys_of(self.parties)
+        pairs = zip(self.asked_windows, self.windows, strict=True)
+        return tuple(finding for asked, used in pairs for finding in about_window(surveys, asked, used))
+
+    @cached_property
+    def period_names(self) -> tuple[str, ...]:
+        """What each period is called: the year in which it ends, or the period itself where two end in one year."""
+        years = [str(last.year) for _, last in self.question.days]
+        return tuple(years if len(set(years)) == len(years) else self.question.periods)
+
+    @cached_property
+    def _session_names(self) -> dict[str, str]:
+        """Label of a window -> what its period is called; empty where the question names no periods."""
+        return {w.label: name for w, name in zip(self.windows, self.period_names, strict=False)}
+
+    @cached_property
+    def times(self) -> tuple[float, ...]:
+        """When each period was, in years; of sessions that are called by years, the years. Else empty."""
+        if self.question.periods:
+            return tuple(_in_years(first + (last - first) / 2) for first, last in self.question.days)
+        names = [label for window in self.windows for label in window.labels]
+        return tuple(float(n) for n in names) if all(_YEAR.fullmatch(n) for n in names) else ()
 
     def decisions(self, parties: frozenset[str]) -> Concordance:
         """The decisions in force about this species among the catalogues of `parties`."""
@@ -139,25 +205,36 @@ class Material:
         return self.decisions(parties).partition(individuals)
 
     def encounters(self, parties: frozenset[str]) -> pl.DataFrame:
-        """Encounters of what `parties` saw in the closure window."""
-        surveys = self.surveys_of(parties)
-        return encounters(surveys, self.partition(parties), self.window, self.taxa)
+        """Encounters of what `parties` saw in the closure windows."""
+        surveys, partition = self.surveys_of(parties), self.partition(parties)
+        met = pl.concat([encounters(surveys, partition, window, self.taxa) for window in self.windows])
+        return met.with_columns(pl.col("session").replace(self._session_names))
 
     def flanks(self, parties: frozenset[str]) -> pl.DataFrame:
         """Which flanks each of `parties` knows of each animal, from all its data."""
         return known_flanks(self.surveys_of(parties), self.partition(parties), self.taxa)
 
-    def histories(self, parties: frozenset[str]) -> tuple[tuple[CaptureHistory, ...], tuple[Finding, ...]]:
-        """Capture histories of what `parties` saw. Raises InputError for animals caught where nobody watched."""
+    def histories(
+        self, parties: frozenset[str], one_flank: OneFlank = "larger"
+    ) -> tuple[tuple[CaptureHistory, ...], tuple[Finding, ...]]:
+        """Capture histories of what `parties` saw, one a session or period; see `capture_histories`.
+
+        Raises InputError for animals caught where nobody watched, NotEnoughData where none of `parties` watched.
+        """
+        windows, surveys = self.windows, self.surveys_of(parties)
+        if not surveys:
+            raise NotEnoughData(Refusal(self.question.id, {"surveys": 0}, {"surveys": 1}))
         histories, findings = capture_histories(
-            self.surveys_of(parties),
+            surveys,
             self.partition(parties),
-            self.window,
+            windows,
             self.taxa,
             self.question.life_stages,
             self.projection,
             count_unknown_stage=self.question.count_unknown_stage,
+            one_flank=one_flank,
         )
+        histories = tuple(replace(h, session=self._session_names.get(h.session, h.session)) for h in histories)
         return histories, (*self.about_parties, *self.about_window, *findings)
 
     def mask(self, histories: tuple[CaptureHistory, ...], clipped_to: str = "") -> tuple[Mask, tuple[Finding, ...]]:
@@ -179,9 +256,9 @@ class Material:
 
         Raises ProgrammeError if a party that delivered has no side, and is not alone without any.
         """
-        if len(self.parties) == 1 and not self.sides.polygons:
-            return Sides({self.parties[0]: shapely.box(-np.inf, -np.inf, np.inf, np.inf)})
-        without = [party for party in self.parties if party not in self.sides.polygons]
+        if len(self.watching) == 1 and not self.sides.polygons:
+            return Sides({self.watching[0]: shapely.box(-np.inf, -np.inf, np.inf, np.inf)})
+        without = [party for party in self.watching if party not in self.sides.polygons]
         if without:
             facts = {"component": self.component.id, "parties": ", ".join(without)}
             raise ProgrammeError(

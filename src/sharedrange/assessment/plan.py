@@ -9,29 +9,29 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sharedrange.assessment.engines import ENGINES
+from sharedrange.assessment.inputs import ALONE, LISTS, PREPARING, RATES, View, prepare, unread
 from sharedrange.assessment.joint import CLIPPED, CROSSING, alone_name
 from sharedrange.assessment.material import Material
 from sharedrange.assessment.node import Delivered, OpenNode
 from sharedrange.assessment.programme import Question
 from sharedrange.assessment.running import Prepared, Task
 from sharedrange.assessment.surveys import Surveys
-from sharedrange.core.answer import Refusal, Scope
+from sharedrange.core.answer import Refusal
 from sharedrange.core.canonical import Json
 from sharedrange.core.engine import read_settings, unknown_key
-from sharedrange.core.errors import NotEnoughData, ProgrammeError
+from sharedrange.core.errors import ProgrammeError
 from sharedrange.core.finding import Finding, Where
 from sharedrange.core.ledger import Ledger, Step
 from sharedrange.exchange.delivery import FILE_NAME as DELIVERY_FILE
-from sharedrange.population import minimum, rates, scr
-from sharedrange.population.scr.thin import refusal
+from sharedrange.population import doubt, minimum, rates, scr
 from sharedrange.records import decisions_value
 
-ANSWER, LISTS, RATES = "answer", "lists", "rates"
+ANSWER = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ def _settings(node: OpenNode) -> dict[str, Any]:
         if question.engine not in ENGINES:
             wrong.append(unknown_key(question.engine, ENGINES, replace(where, field="engine")))
             continue
+        wrong += unread(question)
         try:
             schema = ENGINES[question.engine].Settings
             read[question.id] = read_settings(
@@ -93,115 +94,55 @@ class _Planner:
         self.seed = material.node.programme.seed
 
     def tasks(self) -> dict[str, Task]:
-        """The tasks by answer name. A question about counts brings the lists, and each party alone."""
+        """The tasks by answer name: the question's own, and what its engine wants answered beside it."""
         if not self.everyone:
-            return {ANSWER: self._task(ANSWER, self.question.engine, self.settings, self.everyone, self._nobody)}
-        if self.question.engine == rates.ENGINE.name:
-            return {ANSWER: self._rates(ANSWER, self.settings)}
-        lists = self._lists()
-        if self.question.engine == minimum.ENGINE.name:
-            return {ANSWER: lists}
-        tasks = {
-            ANSWER: self._fit(ANSWER, self.settings, self.everyone),
-            LISTS: lists,
-            RATES: self._rates(RATES, rates.RatesSettings()),
-        }
-        if len(self.everyone) > 1:
-            for party in self.material.parties:
-                tasks |= self._alone(party)
+            return {ANSWER: self._task(ANSWER, self.question.engine, self.settings, View(self.everyone), self._nobody)}
+        tasks = {ANSWER: self._asked(ANSWER, self.question.engine, self.settings, View(self.everyone))}
+        for companion in PREPARING[self.question.engine].beside:
+            tasks |= self._companions[companion]()
         return tasks
 
-    # -- engines ---------------------------------------------------------------------------------------------
+    @property
+    def _companions(self) -> Mapping[str, Callable[[], dict[str, Task]]]:
+        return {LISTS: self._lists, RATES: self._rates, ALONE: self._each_alone}
 
-    def _rates(self, name: str, settings: rates.RatesSettings) -> Task:
-        """Detection rates: what was asked, or what can be said where a density is refused."""
+    def _lists(self) -> dict[str, Task]:
+        settings = minimum.MinimumSettings(self.question.life_stages, self.question.count_unknown_stage)
+        return {LISTS: self._asked(LISTS, minimum.ENGINE.name, settings, View(self.everyone))}
 
-        def prepare() -> Prepared:
-            return self._declining(lambda: self._rate_inputs(settings))
+    def _rates(self) -> dict[str, Task]:
+        """What can be said where the question is declined; a rate over several periods would mix them."""
+        if self.question.periods:
+            return {}
+        return {RATES: self._asked(RATES, rates.ENGINE.name, rates.RatesSettings(), View(self.everyone))}
 
-        return self._task(name, rates.ENGINE.name, settings, self.everyone, prepare)
-
-    def _lists(self) -> Task:
-        asked = self.question.engine == minimum.ENGINE.name
-        settings = (
-            self.settings
-            if asked
-            else minimum.MinimumSettings(self.question.life_stages, self.question.count_unknown_stage)
-        )
-        return self._task(LISTS, minimum.ENGINE.name, settings, self.everyone, self._encounters)
-
-    def _alone(self, party: str) -> dict[str, Task]:
-        """What a party would fit by itself: one density, its own cameras only, on either of the two masks."""
-        own = frozenset({party})
-        settings = replace(self.settings, density="pooled", pool_alpha=0.0)
-        clipped = self._fit(alone_name(party, CLIPPED), settings, own, clipped_to=party)
-        crossing = self._fit(alone_name(party, CROSSING), settings, own)
-        return {alone_name(party, CLIPPED): clipped, alone_name(party, CROSSING): crossing}
-
-    def _fit(self, name: str, settings: Any, seen_by: frozenset[str], clipped_to: str = "") -> Task:
-        def prepare() -> Prepared:
-            return self._declining(lambda: self._fit_inputs(settings, seen_by, clipped_to))
-
-        more = {"clipped_to": clipped_to} if clipped_to else {}
-        return self._task(name, scr.ENGINE.name, settings, seen_by, prepare, **more)
-
-    def _fit_inputs(self, settings: scr.ScrSettings, seen_by: frozenset[str], clipped_to: str) -> Prepared:
-        histories, about_histories = self.material.histories(seen_by)
-        thin = refusal(histories, settings)  # before a mask is suggested from captures that are not there
-        if thin is not None:
-            return Prepared(refusal=thin, findings=about_histories)
-        mask, about_mask = self.material.mask(histories, clipped_to)
-        sides = (clipped_to,) if clipped_to else self.material.parties
-        scope = self._scope("spatial-capture-recapture")
-        return Prepared(scr.ScrInputs(histories, (mask,), sides, scope), (*about_histories, *about_mask))
-
-    def _encounters(self) -> Prepared:
-        return self._declining(self._encounter_inputs)
-
-    def _encounter_inputs(self) -> Prepared:
-        material = self.material
-        inputs = minimum.MinimumInputs(
-            material.encounters(self.everyone),
-            material.partition(self.everyone),
-            material.parties,
-            self._scope("list"),
-            material.flanks(self.everyone),
-        )
-        return Prepared(inputs, material.about_window)
-
-    def _rate_inputs(self, settings: rates.RatesSettings) -> Prepared:
-        material = self.material
-        surveys = material.surveys_of(self.everyone, all_taxa=settings.all_taxa)
-        taxa = {material.species.taxon: material.taxa}
-        # Rates of two parties are never compared, so each keeps its own time: no common window is needed.
-        window = material.asked_window if material.asked_window.labels else None
-        return Prepared(rates.RatesInputs(surveys, window, self._scope("detection-rate"), taxa))
+    def _each_alone(self) -> dict[str, Task]:
+        """What each party would fit by itself: one density, its own cameras only, on either of the two masks."""
+        if len(self.everyone) < 2:
+            return {}
+        spatial = self.settings.spatial() if isinstance(self.settings, doubt.DoubtSettings) else self.settings
+        settings = replace(spatial, density="pooled", pool_alpha=0.0)
+        views = [
+            (alone_name(party, mask), View(frozenset({party}), party if mask == CLIPPED else ""))
+            for party in self.material.parties
+            for mask in (CLIPPED, CROSSING)
+        ]
+        return {name: self._asked(name, scr.ENGINE.name, settings, view) for name, view in views}
 
     def _nobody(self) -> Prepared:
-        return Prepared(refusal=_no_deliveries(self.question))
+        return Prepared(refusal=Refusal(self.question.id, {"deliveries": 0}, {"deliveries": 1}))
 
-    def _declining(self, prepare: Any) -> Prepared:
-        """`prepare`, with a refusal where the data cannot bear the question."""
-        try:
-            prepared: Prepared = prepare()
-        except NotEnoughData as thin:
-            return Prepared(refusal=thin.refusal)
-        return prepared
+    def _asked(self, name: str, engine: str, settings: Any, view: View) -> Task:
+        return self._task(name, engine, settings, view, lambda: prepare(engine, self.material, settings, view))
 
     # -- steps -----------------------------------------------------------------------------------------------
 
-    def _scope(self, method: str) -> Scope:
-        question = self.question
-        period = f"{question.start}/{question.end}" if question.start else "/".join(question.sessions)
-        return Scope(
-            self.material.species.taxon, "+".join(question.life_stages), "", question.component, period, method
-        )
-
-    def _task(self, name: str, engine: str, settings: Any, seen_by: frozenset[str], prepare: Any, **more: Json) -> Task:
-        material = self._step("assessment.material", 1, self._scope_value() | more, (self._identity(seen_by),))
+    def _task(self, name: str, engine: str, settings: Any, view: View, inputs: Callable[[], Prepared]) -> Task:
+        more: dict[str, Json] = {"clipped_to": view.clipped_to} if view.clipped_to else {}
+        material = self._step("assessment.material", 1, self._scope_value() | more, (self._identity(view.seen_by),))
         parameters = {"settings": _as_json(asdict(settings)), "seed": self.seed}
         step = self._write(Step(engine, ENGINES[engine].version, parameters, (material,)))
-        return Task(f"{self.question.id}/{name}", step, engine, settings, self.seed, prepare)
+        return Task(f"{self.question.id}/{name}", step, engine, settings, self.seed, inputs)
 
     def _identity(self, seen_by: frozenset[str]) -> str:
         """The step that says who is who for those who see `seen_by`; only their decisions enter it."""
@@ -222,17 +163,19 @@ class _Planner:
 
     def _scope_value(self) -> dict[str, Json]:
         """Everything of question and component that shapes the inputs, as a step's parameters."""
-        material, question = self.material, self.question
+        material, question, reads = self.material, self.question, PREPARING[self.question.engine].reads
         polygons: dict[str, Json] = {party: side.wkt for party, side in sorted(material.sides.polygons.items())}
         return {
             "component": material.component.id,
             "projection": material.component.projection,
             "occasion_timezone": material.component.occasion_timezone,
             "sides": polygons,
-            "period": [str(day) for day in (question.start, question.end) if day] + list(question.sessions),
+            "period": [str(day) for day in (question.start, question.end) if day]
+            + [*question.sessions, *question.periods],
             "life_stages": list(question.life_stages),
             "count_unknown_stage": question.count_unknown_stage,
             "mask": _as_json(asdict(question.mask)) | material.mask_files(),
+            **{key: _as_json(asdict(getattr(question, key))) for key in ("visits", "counts") if key in reads},
         }
 
     def _step(self, operation: str, version: int, parameters: Mapping[str, Json], inputs: tuple[str, ...]) -> str:
@@ -241,10 +184,6 @@ class _Planner:
     def _write(self, step: Step) -> Step:
         self.ledger = self.ledger.with_step(step)
         return step
-
-
-def _no_deliveries(question: Question) -> Refusal:
-    return Refusal(question.id, {"deliveries": 0}, {"deliveries": 1})
 
 
 def _answers(delivered: Delivered) -> dict[str, Json]:

@@ -10,10 +10,11 @@ from sharedrange.core.files import sha256_of
 from sharedrange.core.finding import Finding, Severity, Where
 from sharedrange.core.progress import Progress, silent
 from sharedrange.exchange.delivery import FILE_NAME
+from sharedrange.exchange.manifest import MANIFEST
 from sharedrange.exchange.opening import Opened, open_path, shown
 
 SUMS = "SHA256SUMS"  # as `sha256sum --check` reads it
-NOT_RAW = frozenset({SUMS, FILE_NAME})
+NOT_RAW = frozenset({SUMS, FILE_NAME, MANIFEST})  # what a node writes beside the files
 ARCHIVE = ".zip"
 
 

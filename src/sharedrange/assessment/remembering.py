@@ -9,6 +9,7 @@ from typing import Any
 from sharedrange.assessment import raw_files
 from sharedrange.core.finding import Finding
 from sharedrange.exchange.delivery import FILE_NAME, Delivery, read_delivery
+from sharedrange.exchange.grids import MAX_WORKBOOK_BYTES, WORKBOOKS, workbook_headers
 from sharedrange.exchange.mapping import MAPPING_FILE
 from sharedrange.exchange.opening import open_path
 
@@ -17,16 +18,25 @@ TEXT_TABLES = (".csv", ".tsv", ".txt")
 OF_A_SEASON = frozenset({"party", "format", "dataset", "sessions", "occasions", "files"})
 
 
-def columns_of(folder: Path) -> frozenset[str]:
-    """What the tables of a delivery look like: the first line of each text table, the kinds of the other files."""
+def columns_of(folder: Path) -> frozenset[object]:
+    """What the tables of a delivery look like.
+
+    The first line of each text table, the headers of the sheets of each workbook, the kinds of the other files.
+    """
     opened, _ = open_path(folder)
-    looks = set()
+    looks: set[object] = set()
     for name in () if opened is None else opened.sizes:
         suffix = Path(name).suffix.lower()
         if name in {FILE_NAME, MAPPING_FILE, raw_files.SUMS}:
             continue
-        looks.add(_first_line(folder / name) if suffix in TEXT_TABLES else suffix)
+        looks.add(_look(folder / name, suffix))
     return frozenset(looks)
+
+
+def _look(file: Path, suffix: str) -> object:
+    if suffix in WORKBOOKS and file.stat().st_size <= MAX_WORKBOOK_BYTES:
+        return suffix, workbook_headers(file.name, file.read_bytes())
+    return _first_line(file) if suffix in TEXT_TABLES else suffix
 
 
 def _first_line(file: Path) -> str:

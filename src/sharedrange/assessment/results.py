@@ -78,9 +78,12 @@ class Result:
 
     @property
     def told(self) -> Mapping[str, Answer]:
-        """The answers that a reader is told about: detection rates beside a number that was given are not."""
-        in_reserve = "rates" if self.answer.refusal is None else ""
-        return {name: answer for name, answer in self.answers.items() if name != in_reserve}
+        """The answers that a reader is told about.
+
+        Detection rates beside a number that was given are not, nor are lists where no sheet compares them with it.
+        """
+        spare = set() if self.answer.refusal is not None else {"rates"} if self.sheet else {"rates", "lists"}
+        return {name: answer for name, answer in self.answers.items() if name not in spare}
 
 
 HEALTH = pl.Schema(

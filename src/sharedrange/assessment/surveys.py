@@ -20,6 +20,7 @@ from sharedrange.assessment.cache import code_hash, finding_from, finding_value,
 from sharedrange.assessment.node import Delivered, OpenNode
 from sharedrange.core.canonical import digest
 from sharedrange.core.contents import Delivered as Content
+from sharedrange.core.contents import SiteCounts
 from sharedrange.core.errors import InputError
 from sharedrange.core.files import folder_hash
 from sharedrange.core.finding import Fact, Finding, Severity, Where, errors
@@ -103,6 +104,10 @@ class Surveys:
         if key not in self._chosen:
             self._chosen[key] = _survey(self._content(delivered, taxa, (MEDIA,)), taxa)
         return self._chosen[key]
+
+    def counts(self, delivered: Delivered) -> SiteCounts | None:
+        """The counts at sites of one delivery, if it holds any. Raises InputError with all findings of the node."""
+        return self._content(delivered, frozenset(), (MEDIA, "observations", "proposals")).counts
 
     def findings(self, delivered: Delivered) -> tuple[Finding, ...]:
         """What is worth knowing about one delivery."""

@@ -21,10 +21,11 @@ from sharedrange.assessment.growing import Continued, add, can_grow, continues, 
 from sharedrange.assessment.node import OWN, told, writing
 from sharedrange.assessment.programme import read_node
 from sharedrange.assessment.remembering import carried, columns_of, declared, newest_first, said
+from sharedrange.assessment.understanding import rows_of
 from sharedrange.core.contents import Delivered
 from sharedrange.core.errors import InputError
 from sharedrange.core.files import folder_hash, sync, write_atomically
-from sharedrange.core.finding import Fact, Finding, Where, errors
+from sharedrange.core.finding import Fact, Finding, Severity, Where, errors
 from sharedrange.core.ledger import Source, Step
 from sharedrange.core.progress import Progress, part, silent
 from sharedrange.exchange.delivery import FILE_NAME, FORMATS, Delivery, read_delivery, stated, write_delivery
@@ -33,10 +34,16 @@ from sharedrange.exchange.mapping import MAPPING_FILE
 from sharedrange.exchange.opening import IN_PLACE, open_path, shown
 from sharedrange.exchange.photos import understood as pictures_understood
 from sharedrange.exchange.photos import write_templates
-from sharedrange.exchange.proposing import propose_mapping
+from sharedrange.exchange.proposing import holds_sheets, propose_mapping
 
 WAITING = ".taking-"  # how the hidden folder of a delivery on its way in begins
-ASKED = {"missing-timezone": "timezone", "not-encoding": "encoding"}  # rule -> key, where the file is not delivery.toml
+ASKED = {
+    "missing-timezone": "timezone",
+    "not-encoding": "encoding",
+    "date-order-unknown": "date_order",
+    "no-stations-table": "crs",  # of the coordinates that will be filled in
+}
+"""Rule -> the key of delivery.toml to ask for, where the finding is about another file."""
 EXAMPLES: Mapping[str, str] = {
     "format": "camtrap-dp",
     "crs": "EPSG:4326",
@@ -45,6 +52,7 @@ EXAMPLES: Mapping[str, str] = {
     "detector": "proximity",
     "encoding": "windows-1251",
     "date_format": "%d.%m.%Y",
+    "date_order": "day-first",
     "video_clock": "local",
 }
 """Keys that can be asked for -> an answer as it may look."""
@@ -94,7 +102,7 @@ class Taking:
     def understand(self, answers: Mapping[str, Any]) -> Understood:
         """Read the files with what they say, what was answered, and what was answered for the last ones like them."""
         given, found = self._given, self._wrongly_given
-        name = str(answers.get("format") or given.get("format") or guess(self._staged) or "")
+        name = str(answers.get("format") or given.get("format") or self._looks_like())
         if found or name not in FORMATS:
             return self._unclear(name, [*found, *self._unknown(name)])
         like, remembered = self._remembered(name)
@@ -112,8 +120,14 @@ class Taking:
             if self._continued is not None:
                 return self._whole(self._continued)
         findings = tuple(self._named(finding) for finding in findings)
-        questions = _questions(findings) if content is None else ()
+        questions = _questions(findings, self._answers) if content is None else ()
+        if content is not None and not rows_of(content):
+            findings = (*findings, Finding("take-nothing", {"dataset": self.dataset}, severity=Severity.WARNING))
         return Understood(self.dataset, name, delivery, like, content, questions, findings)
+
+    def _looks_like(self) -> str:
+        """The format by the files; tables that no door knows are sheets, for which a mapping is proposed."""
+        return guess(self._staged) or ("spreadsheet" if holds_sheets(self._staged) else "")
 
     def _continues(self, delivery: Delivery) -> Continued | None:
         """The dataset that the files are to be added to.
@@ -136,7 +150,7 @@ class Taking:
         with together(folder, self._staged, WAITING) as place:
             content, findings = DOORS[continued.delivery.format].read(place, continued.delivery)
             told = tuple(self._named(finding, place.name, continued.dataset) for finding in findings)
-        questions = _questions(told) if content is None else ()
+        questions = _questions(told, self._answers) if content is None else ()
         about = continued.delivery
         return Understood(continued.dataset, about.format, about, "", content, questions, told, continued)
 
@@ -183,7 +197,7 @@ class Taking:
 
     def _unclear(self, name: str, found: Sequence[Finding], like: str = "") -> Understood:
         findings = tuple(self._named(finding) for finding in found)
-        return Understood(self.dataset, name, None, like, None, _questions(findings), findings)
+        return Understood(self.dataset, name, None, like, None, _questions(findings, self._answers), findings)
 
     def _unknown(self, name: str) -> list[Finding]:
         facts = {"given": shown(name), "known": ", ".join(FORMATS)}
@@ -298,11 +312,18 @@ def _waiting(target: Path) -> Iterator[tuple[Path, Any]]:
             pointers.rmdir()
 
 
-def _questions(findings: tuple[Finding, ...]) -> tuple[str, ...]:
-    """The keys of delivery.toml that would settle errors."""
+def example(key: str, findings: Sequence[Finding]) -> str:
+    """An answer as it may look: the likely one where a finding names one, else that of `EXAMPLES`."""
+    likely = (f.facts.get("likely") for f in findings if ASKED.get(f.rule) == key)
+    return next((str(value) for value in likely if value not in (None, "", "?")), EXAMPLES[key])
+
+
+def _questions(findings: tuple[Finding, ...], answers: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys of delivery.toml that would settle errors, or that will be needed with what has to be filled in."""
     keys = [
         finding.where.field if finding.where.file == FILE_NAME else ASKED.get(finding.rule)
         for finding in errors(findings)
+        if finding.rule != "no-stations-table" or ASKED[finding.rule] not in answers
     ]
     return tuple(dict.fromkeys(key for key in keys if key is not None and key in EXAMPLES))
 

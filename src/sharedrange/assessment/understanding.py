@@ -16,14 +16,15 @@ from sharedrange.population.rates import effort_table
 CELL_M = 10_000.0  # the map of a delivery is never finer: it may be shown to somebody, or copied from a terminal
 MAP_CELLS = (60, 24)  # columns and rows that fit a terminal; larger areas get larger cells
 NO_STATION, MANY = "·", "+"
+UTC = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
     """What a delivery holds. `rows`: table -> number of rows; `taxa`: columns taxon, records.
 
-    `effort`: columns station, first_day, last_day, run_days, gap_days; `first`, `last`: UTC days of the
-    observations, "" in an undated survey.
+    `effort`: columns station, first_day, last_day, run_days, gap_days; `first`, `last`: days of the observations, ""
+    in an undated survey; `zone`: where all these days begin and end.
     """
 
     rows: dict[str, int]
@@ -34,17 +35,26 @@ class Overview:
     effort: pl.DataFrame
     sketch: tuple[str, ...]
     cell_km: float
+    zone: str = UTC
 
 
-def overview(delivered: Delivered) -> Overview:
-    """What a delivery holds, in numbers."""
+def rows_of(delivered: Delivered) -> dict[str, int]:
+    """Table -> number of rows, of the tables that have any."""
+    return {name: table.height for name, table in _tables(delivered) if table.height}
+
+
+def overview(delivered: Delivered, zone: str = UTC) -> Overview:
+    """What a delivery holds, in numbers.
+
+    `zone`: IANA name of the zone whose days are told; that of the cameras, or a person will miss a day.
+    """
     tables = dict(_tables(delivered))
     survey = delivered.survey
-    effort = _effort(survey) if survey is not None else _NO_EFFORT
+    effort = _effort(survey, zone) if survey is not None else _NO_EFFORT
     sketch, cell_m = _sketch(survey) if survey is not None else ((), CELL_M)
-    first, last = _days(tables)
-    rows = {name: table.height for name, table in tables.items() if table.height}
-    return Overview(rows, _taxa(tables), effort.height, first, last, effort, sketch, cell_m / 1000)
+    first, last = _days(tables, zone)
+    rows = rows_of(delivered)
+    return Overview(rows, _taxa(tables), effort.height, first, last, effort, sketch, cell_m / 1000, zone)
 
 
 _NO_EFFORT = pl.DataFrame(
@@ -78,7 +88,7 @@ def _taxa(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
     return rows.group_by("taxon").agg(records=pl.len()).sort("records", "taxon", descending=[True, False])
 
 
-def _days(tables: dict[str, pl.DataFrame]) -> tuple[str, str]:
+def _days(tables: dict[str, pl.DataFrame], zone: str) -> tuple[str, str]:
     """First and last day on which something was recorded."""
     times = [
         table.select(at=pl.col(column))
@@ -87,15 +97,24 @@ def _days(tables: dict[str, pl.DataFrame]) -> tuple[str, str]:
         if column in table.columns and name not in {"deployments", "effort"}
     ]
     days = pl.concat(times)["at"].drop_nulls() if times else pl.Series([], dtype=pl.Datetime)
-    dates = days.dt.strftime("%Y-%m-%d")
+    dates = days.dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d")
     return (str(dates.min()), str(dates.max())) if len(days) else ("", "")
 
 
-def _effort(survey: Survey) -> pl.DataFrame:
-    by_station = effort_table(survey).group_by("station").agg(
+def _effort(survey: Survey, zone: str) -> pl.DataFrame:
+    by_station = _in_days_of(zone, survey, effort_table(survey)).group_by("station").agg(
         pl.col("first_day").min(), pl.col("last_day").max(), pl.col("run_days").sum(), pl.col("gap_days").sum()
     )  # fmt: skip
     return by_station.sort("station")
+
+
+def _in_days_of(zone: str, survey: Survey, effort: pl.DataFrame) -> pl.DataFrame:
+    """Effort by deployment with the first and last day as they were where the cameras stood."""
+    if not survey.dated:
+        return effort
+    first, last = (pl.col(name).dt.convert_time_zone(zone).dt.date() for name in ("start", "end"))
+    days = survey.deployments.select("deployment", first_day=first, last_day=last)
+    return effort.drop("first_day", "last_day").join(days, on="deployment", how="left")
 
 
 def _sketch(survey: Survey) -> tuple[tuple[str, ...], float]:

@@ -139,6 +139,7 @@ def estimate(
     ctx: typer.Context,
     path: Annotated[Path, typer.Argument(metavar="PATH")],
     *,
+    engine: Annotated[str, typer.Option("--engine", metavar="NAME")] = "population.scr",
     taxon: Annotated[str, typer.Option("--taxon", metavar="NAME")] = "",
     buffer_m: Annotated[float | None, typer.Option("--buffer-m", metavar="METRES", min=0)] = None,
     spacing_m: Annotated[float | None, typer.Option("--spacing-m", metavar="METRES", min=0)] = None,
@@ -146,27 +147,37 @@ def estimate(
     timezone: Annotated[str, typer.Option("--timezone", metavar="ZONE")] = "",
     detector: Annotated[str, typer.Option("--detector", metavar="KIND")] = "",
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE")] = None,
+    asked: Annotated[list[str] | None, typer.Option("--ask", metavar="KEY=VALUE")] = None,
+    models: Annotated[list[str] | None, typer.Option("--models", metavar="FORMULAS")] = None,
+    plots: Annotated[Path | None, typer.Option("--plots", metavar="FOLDER")] = None,
     quiet: Annotated[bool, typer.Option("--quiet")] = False,
 ) -> int:
     """One estimate from plain tables, without a node."""
-    from sharedrange.assessment.estimating import estimate as fit  # noqa: PLC0415
+    from sharedrange.assessment.estimating import estimation  # noqa: PLC0415
+    from sharedrange.assessment.report.plots import write_plots  # noqa: PLC0415
     from sharedrange.cli.progress import progress  # noqa: PLC0415
-    from sharedrange.cli.summary import show_answer  # noqa: PLC0415
+    from sharedrange.cli.summary import show_estimation, show_plots  # noqa: PLC0415
+    from sharedrange.cli.taking import nested  # noqa: PLC0415
 
     face: Face = ctx.obj
     told = {"crs": crs, "timezone": timezone, "detector": detector}
     with progress(face, quiet=quiet) as tell:
-        answer = fit(
+        made = estimation(
             path,
+            engine=engine,
             taxon=taxon,
             buffer_m=buffer_m,
             spacing_m=spacing_m,
             settings=read_assignments(ctx, settings or []),
+            question=nested(read_assignments(ctx, asked or [])),
+            models=models or [],
             delivery={key: value for key, value in told.items() if value},
             progress=lambda share: tell("fit", share),
         )
-    show_answer(face, answer)
-    return 0 if answer.refusal is None else 1
+    show_estimation(face, made, shown(path))
+    if plots is not None:
+        show_plots(face, write_plots(made, plots, face.words), shown(plots))
+    return 0 if made.answer.refusal is None else 1
 
 
 def take(

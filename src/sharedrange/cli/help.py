@@ -36,6 +36,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "estimate": (
         "sharedrange estimate own/cameras-2024 --buffer-m 20000",
         "sharedrange estimate examples/two-halves/own/nets --set detection_function=HN",
+        'sharedrange estimate own/cameras-2024 --models "D~1" --models "lambda0~sex"',
+        "sharedrange estimate own/counts --engine population.trend --plots plots",
     ),
     "forms": ("sharedrange forms field-forms",),
 }

@@ -11,6 +11,7 @@ from sharedrange.assessment.report.figures import estimates_title, lists_title
 from sharedrange.assessment.report.naming import Naming
 from sharedrange.assessment.report.numbers import ABSENT
 from sharedrange.assessment.report.numbers import shown as digits
+from sharedrange.assessment.report.openings import openings
 from sharedrange.assessment.report.sentences import opening_message, opens
 from sharedrange.assessment.report.tables import by_party, excess, instead, interval_ratio, list_table
 from sharedrange.assessment.results import Convention
@@ -53,19 +54,24 @@ def _show_title(face: Face, naming: Naming, assessment: Assessment) -> None:
 
 def _show_result(face: Face, naming: Naming, number: int, result: Result) -> None:
     face.show(f"{number}. {naming.about(result.question)}", style="bold")
-    answer, first = result.answer, headline(result.answer)
+    answer, told = result.answer, openings(result)
+    first = told[0].estimate if told else headline(answer)
     if answer.refusal is not None:
         said = [sentence(naming, result, e) for e in by_party(instead(result), naming.programme) if opens(e)]
         show_refusal(face, answer.refusal, indent=INDENT, instead=said)
     elif first is None:
         face.say("cli.outcome.no-answer", indent=INDENT, style="yellow")
     else:
-        face.show(sentence(naming, result, first), style="bold green", indent=INDENT)
+        face.show(sentence(naming, result, first, told[0].message if told else ""), style="bold green", indent=INDENT)
         face.say("cli.outcome.number", indent=INDENT, style="dim", id=first.id)
+        for more in told[1:]:
+            face.show(sentence(naming, result, more.estimate, more.message), indent=INDENT)
     if result.sheet is not None:
         _show_sheet(face, naming, result.sheet)
     else:
-        _show_others(face, naming, [e for e in answer.estimates if e is not first])
+        in_sentences = {first, *(opening.estimate for opening in told)}
+        beyond = "cli.outcome.others" if result.question.engine == "population.rates" else "cli.outcome.further"
+        _show_others(face, naming, [e for e in answer.estimates if e not in in_sentences], beyond)
     face.gap()
 
 
@@ -81,25 +87,26 @@ def _show_what_is_there(face: Face, naming: Naming, assessment: Assessment) -> N
     face.gap()
 
 
-def _show_others(face: Face, naming: Naming, others: list[Estimate]) -> None:
-    """What stands beside the answer; numbers of other species are only counted."""
+def _show_others(face: Face, naming: Naming, others: list[Estimate], beyond: str) -> None:
+    """What stands beside the answer; numbers of other species, or of sides and years, are only counted."""
     told = [e for e in by_party(others, naming.programme) if e.quantity.count(".") <= 1]
     if told:
         face.print_indented(estimates_table(naming, told), 2 * INDENT)
     if len(told) < len(others):
-        face.say("cli.outcome.others", indent=2 * INDENT, style="dim", number=len(others) - len(told))
+        face.say(beyond, indent=2 * INDENT, style="dim", number=len(others) - len(told))
 
 
-def sentence(naming: Naming, result: Result, first: Estimate) -> str:
-    """A number in the report's sentence."""
+def sentence(naming: Naming, result: Result, first: Estimate, message: str = "") -> str:
+    """A number in the report's sentence: that of `message`, or the one that fits the number."""
     question, line, parts = result.question, Line.of(naming, first), digits(first, naming.words)
     return naming.words(
-        opening_message(result, first),
+        message or opening_message(result, first),
         species=naming.heading(question),
         animals=naming.animals(question),
         place=naming.places(question, result.parties),
         party=naming.qualifier(first.quantity.partition(".")[2].partition(".")[0]),
-        sessions=len(question.sessions),
+        of=naming.qualifier(first.quantity.rpartition(".")[2]),
+        sessions=len(question.sessions) + len(question.periods),
         quantity=line.name,
         unit=line.unit,
         value=parts.value,

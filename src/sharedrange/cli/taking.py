@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from sharedrange.assessment.taking import EXAMPLES, Taking, Understood
-from sharedrange.assessment.understanding import Overview, overview
+from sharedrange.assessment.taking import Taking, Understood, example
+from sharedrange.assessment.understanding import UTC, Overview, overview
 from sharedrange.cli.face import grid, shown
 from sharedrange.cli.findings import show_findings
 from sharedrange.core.finding import errors
@@ -37,12 +37,13 @@ class Line:
     in_place: bool
 
     def with_more(self, files: tuple[Path, ...], settings: Mapping[str, str]) -> str:
-        """The same line with more files and settings."""
+        """The same line with more files, and with these settings in place of those of the same key."""
         parts = ["sharedrange", "take", *(shown(file) for file in (*self.files, *files))]
         parts += [] if self.node == Path() else ["--node", shown(self.node)]
         parts += ["--dataset", self.dataset] if self.dataset else []
         parts += ["--in-place"] if self.in_place else []
-        for setting in (*self.settings, *(f"{key}={value}" for key, value in settings.items())):
+        kept = (setting for setting in self.settings if setting.partition("=")[0] not in settings)
+        for setting in (*kept, *(f"{key}={value}" for key, value in settings.items())):
             parts += ["--set", setting]
         return " ".join(map(quote, parts))
 
@@ -76,17 +77,17 @@ def understand(face: Face, work: Taking, told: Mapping[str, Any], line: Line) ->
         if not (seen.questions and _somebody_is_there(face)):
             _show_remedies(face, work, seen, line)
             return False
-        answers |= {key: _answer(face, key) for key in seen.questions}
+        answers |= {key: _answer(face, key, example(key, seen.findings)) for key in seen.questions}
 
 
 def _somebody_is_there(face: Face) -> bool:
     return face.out.is_terminal and sys.stdin.isatty()
 
 
-def _answer(face: Face, key: str) -> str:
+def _answer(face: Face, key: str, like: str) -> str:
     """What a person answers about a key of delivery.toml; asked again while it is empty."""
     face.say(f"cli.take.ask.{key}")
-    while not (given := face.out.input(Text(f"{key} ({EXAMPLES[key]}): ")).strip()):
+    while not (given := face.out.input(Text(f"{key} ({like}): ")).strip()):
         face.say("cli.take.empty", style="yellow")
     return given
 
@@ -98,7 +99,8 @@ def _show(face: Face, seen: Understood) -> None:
     if seen.continued is not None:
         face.say("cli.take.into", dataset=seen.dataset, known=seen.continued.known, new=seen.continued.new)
     if seen.content is not None:
-        _show_overview(face, overview(seen.content))
+        zone = seen.delivery.timezone if seen.delivery else ""
+        _show_overview(face, overview(seen.content, zone or UTC))
     if seen.findings:
         face.gap()
         show_findings(face, seen.findings)
@@ -110,7 +112,7 @@ def _show_overview(face: Face, held: Overview) -> None:
         rows.add_row(face.words(f"cli.take.table.{name}"), str(number))
     face.print_indented(rows, 2)
     if held.first:
-        face.say("cli.take.dates", first=held.first, last=held.last)
+        face.say("cli.take.dates", first=held.first, last=held.last, zone=held.zone)
     if held.taxa.height:
         face.gap()
         face.say("cli.take.taxa", n=held.taxa.height, style="bold")
@@ -155,7 +157,7 @@ def _show_remedies(face: Face, work: Taking, seen: Understood, line: Line) -> No
         face.say("cli.take.fill", indent=2, files=", ".join(shown(place / name) for name in names))
     if names or seen.questions:
         face.say("cli.take.type", indent=2)
-        settings = {key: EXAMPLES[key] for key in seen.questions}
+        settings = {key: example(key, seen.findings) for key in seen.questions}
         _show_line(face, line.with_more((place,) if names and place not in line.files else (), settings))
 
 

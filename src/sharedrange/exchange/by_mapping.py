@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from sharedrange.core.finding import Finding, Severity, Where
+from sharedrange.core.finding import Fact, Finding, Severity, Where
 from sharedrange.exchange.delivery import Delivery
 from sharedrange.exchange.mapping import MAPPING_FILE, MAX_BYTES, SheetMapping, TableMap, mapped, read_mapping, unused
 from sharedrange.exchange.opening import Opened, shown
@@ -39,11 +39,12 @@ class Filled:
         self.made_places.append(x is not None and all(name.startswith(MADE) for name in x.columns))
 
     def leave(self, sheet: Sheet, tables: Sequence[TableMap]) -> None:
-        """Name the columns of a sheet that none of its tables took."""
-        for column in (name for name in unused(sheet, tables) if not name.startswith(MADE)):
-            self.not_carried.append(f"{sheet.file}: {column}")
-            facts = {"column": shown(column)}
-            self.found.append(Finding("unused-column", facts, Where(shown(sheet.file)), Severity.NOTE))
+        """Name the columns of a sheet that none of its tables took, in one note: the mapping leaves them on purpose."""
+        left = [name for name in unused(sheet, tables) if not name.startswith(MADE)]
+        self.not_carried += [f"{sheet.file}: {column}" for column in left]
+        if left:
+            facts: dict[str, Fact] = {"columns": ", ".join(map(shown, left)), "number": len(left)}
+            self.found.append(Finding("not-carried", facts, Where(shown(sheet.file)), Severity.NOTE))
 
 
 def mapping_file(opened: Opened, delivery: Delivery) -> str:

@@ -1,8 +1,9 @@
 """Dates and times as people and spreadsheets write them, made ISO 8601; what is ambiguous is asked, never guessed.
 
 ``5/6/24`` is the fifth of June or the sixth of May. An order is taken where it is declared, or where some value of
-the same column can only be read one way (``28/4/19``) and none contradicts it; else a finding asks for `date_order`.
-A year of four digits in the first place needs no order, and neither does a spreadsheet's serial number.
+the same column can only be read one way (``28/4/19``), none contradicts it, and all are written with the same mark
+(``01.05.2024`` and ``05/13/2024`` are from two hands); else a finding asks for `date_order`. A year of four digits in
+the first place needs no order, and neither does a spreadsheet's serial number.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ def settled_order(sheet: Sheet, column: str, declared: str) -> tuple[str, list[F
     if len(day_first) and len(month_first):
         facts = {"day_first": _first_row(day_first), "month_first": _first_row(month_first)}
         return "", [Finding("date-orders-mixed", facts, where)]
-    if day_first.is_empty() and month_first.is_empty():
+    two_hands = parts["mark"].n_unique() > 1  # 01.05.2024 says nothing about 05/13/2024
+    if two_hands or (day_first.is_empty() and month_first.is_empty()):
         example = sheet.rows.filter(pl.col(ROW) == where.row)[column][0]
         facts = {"value": shown(str(example)), "rows": parts.height, "known": ", ".join(ORDERS)}
         return "", [Finding("date-order-unknown", facts, where)]

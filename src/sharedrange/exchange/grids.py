@@ -36,7 +36,9 @@ MAX_WORKBOOK_BYTES = (
 MAX_ROWS = 1_048_576  # of an Excel sheet
 MAX_MERGED_CELLS = 1_000_000
 MAX_XML_PARTS = 10_000
-_LEVELS = " / "  # between the rows of a header
+LEVELS = " / "  # between the rows of a header
+TITLE_WIDTH = 2  # a row of at most so many different cells above a wider one is a title, not a header
+TOP_ROWS = 10  # in which the header is looked for
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})"')
 _NOT_COMPUTED = re.compile(
     rb'<(?:\w+:)?c\s[^>]*?r="[A-Z]{1,3}([0-9]{1,7})"[^>]*>\s*<(?:\w+:)?f(?:\s[^>]*)?(?:/>|>[^<]*</(?:\w+:)?f>)'
@@ -271,6 +273,38 @@ def _fill(rows: dict[int, list[str]], left: int, top: int, right: int, bottom: i
 # --- the header ---
 
 
+def header_at(rows: Sequence[Sequence[str]]) -> int | None:
+    """Which of the first rows is the header: the first that is wider than a title; None if there is none.
+
+    Examples
+    --------
+    >>> header_at([["Cameras in 2024", ""], ["station", "x", "y"], ["A", "1", "2"]])
+    1
+    """
+    widths = [len({cell.strip() for cell in cells} - {""}) for cells in rows[:TOP_ROWS]]  # a merged title is one cell
+    return next((n for n, width in enumerate(widths) if width > TITLE_WIDTH), None)
+
+
+def workbook_headers(file: str, content: bytes) -> tuple[tuple[str, ...], ...]:
+    """The header of each sheet of a workbook that has one; none if it cannot be read. Only the first rows are read."""
+    book, _ = open_workbook(file, content)
+    tops = _tops(book) if book is not None else []
+    found = [(rows, header_at(rows)) for rows in tops]
+    return tuple(tuple(rows[n]) for rows, n in found if n is not None)
+
+
+def _tops(book: Workbook) -> list[list[list[str]]]:
+    """The first rows of every sheet."""
+    loaded = _load(book.content)
+    try:
+        tops = (loaded[name].iter_rows(max_row=TOP_ROWS, max_col=MAX_COLUMNS, values_only=True) for name in book.names)
+        return [[[cell_text(cell) for cell in cells] for cells in rows] for rows in tops]
+    except Exception:  # noqa: BLE001, RUF100  (a hostile workbook makes openpyxl raise anything)
+        return []
+    finally:
+        loaded.close()
+
+
 def with_header(grid: Grid, skip_rows: int = 0, header_rows: int = 1) -> tuple[Sheet | None, list[Finding]]:
     """Cells under the names of their header, `skip_rows` lines above it left out.
 
@@ -295,7 +329,7 @@ def _names(header: Sequence[Sequence[str]]) -> list[str]:
     width = max(_filled(cells) for cells in header)
     levels = [[name_of(cell) for cell in cells[:width]] + [""] * (width - len(cells)) for cells in header]
     carried = [_carried(level) for level in levels[:-1]] + [levels[-1]]
-    names = [_LEVELS.join(dict.fromkeys(part for part in parts if part)) for parts in zip(*carried, strict=True)]
+    names = [LEVELS.join(dict.fromkeys(part for part in parts if part)) for parts in zip(*carried, strict=True)]
     return _numbered([name or f" column {n}" for n, name in enumerate(names, start=1)])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -17,11 +17,14 @@ from pathlib import Path
 
 from sharedrange.exchange.delivery import FILE_NAME
 from sharedrange.exchange.grids import (
+    LEVELS,
     MAX_WORKBOOK_BYTES,
     SUFFIXES,
+    TOP_ROWS,
     WORKBOOKS,
     Grid,
     default_delimiter,
+    header_at,
     open_workbook,
     text_grid,
     with_header,
@@ -34,9 +37,7 @@ from sharedrange.exchange.targets import TARGETS, Target
 
 MAX_PROPOSED_FILES = 50
 MAX_TEXT_BYTES = 64 * MIB
-_TITLE_WIDTH = 2  # a row of at most so many cells above a wider one is a title, not a header
 _SHOWN_BYTES = 4096  # from which a likely encoding is told
-_SHOWN_ROWS = 10  # rows in which the header is looked for
 _TIMES: Mapping[str, Sequence[Sequence[str]]] = {
     "start": (("start",), ("start_date", "start_time"), ("start_date",), ("datetime",), ("date", "time"), ("date",)),
     "end": (("end",), ("end_date", "end_time"), ("end_date",)),
@@ -51,6 +52,7 @@ _ANOTHER: Mapping[str, str] = {
     "deployment": "station",
 }
 _DISTINCT = ("visits", "samples")
+_MEDIA, _OBSERVATIONS = "media", "observations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +66,30 @@ class _Understood:
     delimiter: str
     skip_rows: int
     header_rows: int
+    decimal: str = "."
 
 
 def propose_mapping(path: Path) -> str:
     """Text of a ``mapping.toml`` for a file, folder or zip of sheets; what has to be decided stands in comments.
 
-    One table of ours a sheet, that whose needed columns are found most; "" if no sheet has columns that are known.
+    That table of ours whose needed columns are found most; two where a row is a picture with what is on it. Where no
+    sheet has a name that is known, all are taken for observations with everything to fill in; "" if there is no sheet.
     """
     understood = [sheet for name, content in _sheets(path) for sheet in _understand(name, content)]
-    tables = [text for sheet in understood if (text := _proposal(sheet))]
+    tables = [text for sheet in understood for text in _proposals(sheet)]
+    tables = tables or [_toml(sheet, TARGETS[_OBSERVATIONS], {}) for sheet in understood]
     return "\n".join([_HEAD, *tables]) if tables else ""
 
 
 _HEAD = (
     "# Proposed from the names of the columns; no person has checked it. Correct it, then keep it for every season.\n"
 )
+
+
+def holds_sheets(path: Path) -> bool:
+    """Whether a folder or zip has a table or a workbook."""
+    opened, _ = open_path(path)
+    return opened is not None and any(name.lower().endswith(SUFFIXES) for name in opened.sizes)
 
 
 def _sheets(path: Path) -> list[tuple[str, bytes]]:
@@ -126,22 +137,28 @@ def _encoding(content: bytes) -> str:
 
 
 def _delimiter(text: str, name: str) -> str:
-    top = "\n".join(text.splitlines()[:_SHOWN_ROWS])
+    top = "\n".join(text.splitlines()[:TOP_ROWS])
     best = max(DELIMITERS, key=top.count)
     return best if top.count(best) else default_delimiter(name)
 
 
 def _header(grid: Grid, name: str, sheet: str, encoding: str, delimiter: str) -> _Understood | None:
-    top = grid.rows[:_SHOWN_ROWS]
-    widths = [len({cell.strip() for cell in cells} - {""}) for _, cells in top]  # a merged title is one cell
-    first = next((n for n, width in enumerate(widths) if width > _TITLE_WIDTH), None)
+    top = grid.rows[:TOP_ROWS]
+    first = header_at([cells for _, cells in top])
     if first is None:
         return None
     skip = top[first][0] - 1
     rows = 2 if _has_two_rows([cells for _, cells in top[first : first + 2]]) else 1
     table, _ = with_header(grid, skip, rows)
     names = [name for name in table.rows.columns if not name.startswith(" ")] if table else []
-    return _Understood(name, sheet, names, encoding, delimiter, skip, rows)
+    return _Understood(name, sheet, names, encoding, delimiter, skip, rows, _decimal([cells for _, cells in top]))
+
+
+def _decimal(top: Sequence[Sequence[str]]) -> str:
+    """The decimal mark of the numbers in the first rows: a comma only where some have one and none has a point."""
+    cells = [cell.strip() for cells in top for cell in cells]
+    comma, point = (any(re.fullmatch(rf"[+-]?\d+{mark}\d+", cell) for cell in cells) for mark in (",", r"\."))
+    return "," if comma and not point else "."
 
 
 def _has_two_rows(top: Sequence[Sequence[str]]) -> bool:
@@ -169,19 +186,32 @@ def _key(name: str) -> str:
     return re.sub(r"[\W_]+", "", name_of(name).lower())
 
 
-def _proposal(sheet: _Understood) -> str:
-    """One [[table]] for a sheet; "" if nothing in it is known."""
+def _proposals(sheet: _Understood) -> list[str]:
+    """A [[table]] for a sheet, a second one for what pictures show; none if nothing in it is known."""
     says = _says(sheet.names)
     choices = {target.name: _matched(target, says) for target in TARGETS.values()}
     best = max(choices, key=lambda name: _fit(TARGETS[name], choices[name]))
-    return _toml(sheet, TARGETS[best], choices[best]) if choices[best] else ""
+    if not choices[best]:
+        return []
+    seen = choices[_OBSERVATIONS]
+    if best != _MEDIA or not {"taxon", *TARGETS[_OBSERVATIONS].needed}.difference(MADE) <= seen.keys():
+        return [_toml(sheet, TARGETS[best], choices[best])]
+    both = {_MEDIA: choices[_MEDIA], _OBSERVATIONS: {**seen, "media": choices[_MEDIA]["path"]}}
+    read = {name for columns in both.values() for names in columns.values() for name in names}
+    return [_toml(sheet, TARGETS[to], columns, read) for to, columns in both.items()]
 
 
 def _says(names: Sequence[str]) -> dict[str, str]:
     """What is said -> their column; of several the one that stands first among the known names."""
     rank = {name: n for n, name in enumerate(column_names())}
-    known = sorted((name for name in names if _key(name) in rank), key=lambda name: rank[_key(name)], reverse=True)
-    return {column_names()[_key(name)]: name for name in known}
+    keys = {name: key for name in names if (key := _known_key(name))}
+    known = sorted(keys, key=lambda name: rank[keys[name]], reverse=True)
+    return {column_names()[keys[name]]: name for name in known}
+
+
+def _known_key(name: str) -> str:
+    """The key of a column's name, or of the lowest of its header rows; "" if neither is known."""
+    return next((key for key in (_key(name), _key(name.rpartition(LEVELS)[2])) if key in column_names()), "")
 
 
 def _matched(target: Target, says: Mapping[str, str]) -> dict[str, list[str]]:
@@ -211,7 +241,8 @@ def _fit(target: Target, columns: Mapping[str, list[str]]) -> tuple[float, int]:
     return sum(name in columns for name in needed) / len(needed), own
 
 
-def _toml(sheet: _Understood, target: Target, columns: Mapping[str, list[str]]) -> str:
+def _toml(sheet: _Understood, target: Target, columns: Mapping[str, list[str]], elsewhere: Collection[str] = ()) -> str:
+    """A [[table]]; `elsewhere`: columns that a second table of the same sheet reads."""
     lines = ["[[table]]", f'to = "{target.name}"', f"file = {_quoted(sheet.file)}"]
     if sheet.sheet:
         lines.append(f"sheet = {_quoted(sheet.sheet)}")
@@ -219,6 +250,7 @@ def _toml(sheet: _Understood, target: Target, columns: Mapping[str, list[str]]) 
         lines.append(f"encoding = {_quoted(sheet.encoding)}  # likely; correct it if letters look wrong")
     if sheet.delimiter and sheet.delimiter != default_delimiter(sheet.file):
         lines.append(f"delimiter = {_quoted(sheet.delimiter)}")
+    lines += [f"decimal = {_quoted(sheet.decimal)}"] if sheet.decimal != "." else []
     lines += [f"skip_rows = {sheet.skip_rows}"] if sheet.skip_rows else []
     lines += [f"header_rows = {sheet.header_rows}"] if sheet.header_rows > 1 else []
     lines += ["distinct = true"] if target.name in _DISTINCT else []
@@ -226,7 +258,7 @@ def _toml(sheet: _Understood, target: Target, columns: Mapping[str, list[str]]) 
     lines += [f"{name} = {_theirs(name, theirs)}" for name, theirs in columns.items()]
     missing = [name for name in target.needed if name not in columns and name not in MADE]
     lines += [f'# {name} = ""  # needed: which column, or which constant, is it?' for name in missing]
-    read = {name for names in columns.values() for name in names}
+    read = {*elsewhere, *(name for names in columns.values() for name in names)}
     left = [name for name in sheet.names if name not in read]
     lines += [f"# not read: {_quoted(name)}" for name in left]
     return "\n".join(lines) + "\n"
@@ -236,7 +268,7 @@ def _theirs(name: str, theirs: Sequence[str]) -> str:
     if len(theirs) == 1:
         return _quoted(theirs[0])
     listed = ", ".join(map(_quoted, theirs))
-    return f'{{ columns = [{listed}], join = "/" }}' if name == "path" else f"[{listed}]"
+    return f'{{ columns = [{listed}], join = "/" }}' if name in ("path", "media") else f"[{listed}]"
 
 
 def _quoted(text: str) -> str:

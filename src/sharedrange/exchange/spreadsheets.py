@@ -15,7 +15,7 @@ from sharedrange.core.finding import Fact, Finding, Severity, Where, errors
 from sharedrange.exchange.assembling import assembled, gathered_by
 from sharedrange.exchange.by_mapping import Filled, load_mapping, mapping_file, speaks_of
 from sharedrange.exchange.delivery import FILE_NAME, Delivery
-from sharedrange.exchange.grids import SUFFIXES, read_sheet
+from sharedrange.exchange.grids import MAX_WORKBOOK_BYTES, SUFFIXES, WORKBOOKS, open_workbook, read_sheet
 from sharedrange.exchange.mapping import MAPPING_FILE, SheetMapping, TableMap
 from sharedrange.exchange.opening import Opened, open_path, shown
 from sharedrange.exchange.proposing import propose_mapping
@@ -37,7 +37,7 @@ def read_mapped(opened: Opened, delivery: Delivery) -> tuple[Delivered | None, l
     """The contents of an opened delivery by its mapping file."""
     name = mapping_file(opened, delivery)
     if not name:
-        return None, [Finding("no-mapping", {"file": MAPPING_FILE}, Where(file=MAPPING_FILE))]
+        return None, [Finding("no-mapping", {"file": MAPPING_FILE}, Where(file=MAPPING_FILE)), *_harmful(opened)]
     mapping, found = load_mapping(opened, name)
     if mapping is None:
         return None, found
@@ -87,6 +87,15 @@ def _no_file(opened: Opened, table: TableMap) -> Finding:
         "table": table.number,
     }
     return Finding("mapped-file-missing", facts, Where(file=MAPPING_FILE, table=f"table {table.number}", field="file"))
+
+
+def _harmful(opened: Opened) -> list[Finding]:
+    """What keeps workbooks from being opened at all: nobody can be asked to map what cannot be looked at."""
+    found: list[Finding] = []
+    for name in (name for name in _sheets(opened) if name.lower().endswith(WORKBOOKS)):
+        content, wrong = opened.read(name, MAX_WORKBOOK_BYTES)
+        found += wrong if content is None else open_workbook(shown(name), content)[1]
+    return found
 
 
 def _sheets(opened: Opened) -> list[str]:

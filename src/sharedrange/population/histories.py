@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -29,6 +30,7 @@ Floats = NDArray[np.float64]
 
 SAME_PLACE_M = 25.0  # what a consumer GPS may differ by between two visits to one station
 KINDS = ("proximity", "count")
+OneFlank = Literal["larger", "all"]
 
 _PLACES = pl.Schema(
     {
@@ -50,15 +52,16 @@ _PLACES = pl.Schema(
 def capture_histories(  # noqa: PLR0917  (a history is made of these six; settings are keywords)
     surveys: Sequence[Survey],
     partition: Partition | None,
-    window: Window,
+    window: Window | Sequence[Window],
     taxa: frozenset[str],
     life_stages: Sequence[str],
     projection: Projection,
     *,
     count_unknown_stage: bool = True,
     burst_minutes: float = BURST_MINUTES,
+    one_flank: OneFlank = "larger",
 ) -> tuple[tuple[CaptureHistory, ...], tuple[Finding, ...]]:
-    """The capture history of each session of a closed window, and what is worth knowing about them.
+    """The capture history of each session of one or several closed windows, and what is worth knowing about them.
 
     Detectors are stations (deployments of one station are one detector; without a station name, of one
     position) in metres of `projection`. Effort is the exact share of each day watched, gaps taken off; under
@@ -66,8 +69,9 @@ def capture_histories(  # noqa: PLR0917  (a history is made of these six; settin
     `life_stages`, and those whose stage nobody recorded if `count_unknown_stage`.
 
     An animal known from one flank only cannot be compared with one known from the other. As for a minimum
-    number, the history holds the animals known from both flanks and, of the one-flank animals, those of the
-    flank that has more.
+    number, the histories hold the animals known from both flanks and, of the one-flank animals, those of the
+    flank that has more: of the same flank in all windows. With ``one_flank="all"`` they hold every one-flank animal as
+    one of its own; as many animals as there are rows is then too many, and `population.doubt` is what may be asked.
 
     Raises InputError with everything that is wrong: frames that differ, detectors that cannot be mixed,
     animals caught at a detector that did not run.
@@ -75,13 +79,16 @@ def capture_histories(  # noqa: PLR0917  (a history is made of these six; settin
     found = [*_frame_findings(surveys, projection)]
     if found:
         raise InputError(found)
-    met = encounters(surveys, partition, window, taxa, burst_minutes=burst_minutes)
-    chosen, about_animals = _chosen(met, known_flanks(surveys, partition, taxa), life_stages, count_unknown_stage)
+    windows = (window,) if isinstance(window, Window) else tuple(window)
+    met = pl.concat([encounters(surveys, partition, w, taxa, burst_minutes=burst_minutes) for w in windows])
+    asked, about_animals = _asked(met, life_stages, count_unknown_stage)
+    flanks = known_flanks(surveys, partition, taxa)
+    chosen, about_flanks = (asked, []) if one_flank == "all" else _of_one_flank(asked, flanks)
     places, about_places = _places(surveys, projection)
-    found += [*about_animals, *about_places]
+    found += [*about_animals, *about_flanks, *about_places]
     histories = []
-    for session in window.labels:
-        history, about = _session_history(session, _arrays(surveys, window, session, places), met, chosen)
+    for own, session in ((w, label) for w in windows for label in w.labels):
+        history, about = _session_history(session, _arrays(surveys, own, session, places), met, chosen)
         histories.append(history)
         found += about
     if errors(found):
@@ -111,25 +118,28 @@ def _frame_findings(surveys: Sequence[Survey], projection: Projection) -> list[F
     return []
 
 
-def _chosen(
-    met: pl.DataFrame, flanks: pl.DataFrame, life_stages: Sequence[str], count_unknown_stage: bool
+def _asked(
+    met: pl.DataFrame, life_stages: Sequence[str], count_unknown_stage: bool
 ) -> tuple[pl.DataFrame, list[Finding]]:
-    """The animals of each session that enter the history (schema ANIMALS), with what that choice left out."""
+    """The animals of each session that are asked for (schema ANIMALS), and what is worth knowing about them."""
     everyone, found = animals(met)
     asked = everyone.filter(in_stages(life_stages, with_unknown=count_unknown_stage))
     unknown = asked.filter(pl.col("life_stage").is_null()).height
+    facts: dict[str, Fact] = {"n": unknown, "stages": ", ".join(life_stages)}
+    note = [Finding("unknown-stage-included", facts, severity=Severity.NOTE)] if unknown else []
+    return asked, [*found, *note]
+
+
+def _of_one_flank(asked: pl.DataFrame, flanks: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
+    """The animals that can be compared: known from both flanks, or from the one that more of them are known from."""
     known = flanks.group_by("individual").agg(pl.col("left").any(), pl.col("right").any())
     with_flanks = asked.join(known, on="individual", how="left")
     n_left, n_right = int(with_flanks["left"].sum()), int(with_flanks["right"].sum())
     kept, other = ("left", "right") if n_left >= n_right else ("right", "left")
-    left_out = with_flanks.filter(~pl.col(kept))
-    notes: list[tuple[str, dict[str, Fact]]] = []
-    if unknown:
-        notes.append(("unknown-stage-included", {"n": unknown, "stages": ", ".join(life_stages)}))
-    if left_out.height:
-        notes.append(("one-flank-left-out", {"n": left_out.height, "kept": kept, "left_out": other}))
-    chosen = with_flanks.filter(pl.col(kept)).select(everyone.columns)
-    return chosen, [*found, *(Finding(rule, facts, severity=Severity.NOTE) for rule, facts in notes)]
+    left_out = with_flanks.filter(~pl.col(kept)).height
+    facts: dict[str, Fact] = {"n": left_out, "kept": kept, "left_out": other}
+    notes = [Finding("one-flank-left-out", facts, severity=Severity.NOTE)] if left_out else []
+    return with_flanks.filter(pl.col(kept)).select(asked.columns), notes
 
 
 def _places(surveys: Sequence[Survey], projection: Projection) -> tuple[pl.DataFrame, list[Finding]]:

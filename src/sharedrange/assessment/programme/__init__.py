@@ -2,11 +2,12 @@
 
 from sharedrange.assessment.programme.node import Node, read_node, write_new_node
 from sharedrange.assessment.programme.periods import Interval
-from sharedrange.assessment.programme.read import read_programme
+from sharedrange.assessment.programme.read import question_of, read_programme
 from sharedrange.assessment.programme.sides import read_geometry, read_sides
 from sharedrange.assessment.programme.types import (
     Area,
     Component,
+    CountsSpec,
     Event,
     MaskSpec,
     Milestone,
@@ -17,11 +18,13 @@ from sharedrange.assessment.programme.types import (
     Question,
     Schedule,
     Species,
+    VisitsSpec,
 )
 
 __all__ = [
     "Area",
     "Component",
+    "CountsSpec",
     "Event",
     "Interval",
     "MaskSpec",
@@ -34,6 +37,8 @@ __all__ = [
     "Question",
     "Schedule",
     "Species",
+    "VisitsSpec",
+    "question_of",
     "read_geometry",
     "read_node",
     "read_programme",

@@ -7,6 +7,8 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -15,10 +17,12 @@ from pyproj.exceptions import ProjError
 
 from sharedrange.assessment.programme.contents import Contents, Head
 from sharedrange.assessment.programme.document import Document, Entry, Place, T, known_ids
+from sharedrange.assessment.programme.periods import read_period
 from sharedrange.assessment.programme.sides import file_inside, look_at_sides, read_geometry
 from sharedrange.assessment.programme.types import (
     Area,
     Component,
+    CountsSpec,
     MaskSpec,
     Milestone,
     OpenQuestion,
@@ -26,7 +30,9 @@ from sharedrange.assessment.programme.types import (
     Project,
     Question,
     Species,
+    VisitsSpec,
 )
+from sharedrange.core.contents import COUNT_METHODS
 from sharedrange.core.errors import ProgrammeError
 from sharedrange.core.finding import Finding, Where
 from sharedrange.core.survey import LIFE_STAGES
@@ -149,6 +155,11 @@ def _question(question: Question, at: Place, known: Known, components: dict[str,
     component = components.get(question.component)
     if component and question.species in known.species and question.species not in (component.species or known.species):
         yield _unknown("components.species", question.species, component.species, at("species"))
+    yield from check_asked(question, at, folder)
+
+
+def check_asked(question: Question, at: Place, folder: Path) -> Findings:
+    """Everything that is wrong with a question for itself, whatever it refers to."""
     yield from _in_order(question.start, question.end, at("start"))
     if (question.start is None) != (question.end is None):
         yield Finding("missing-key", {"key": "end" if question.end is None else "start"}, at())
@@ -157,7 +168,47 @@ def _question(question: Question, at: Place, known: Known, components: dict[str,
     for stage in question.life_stages:
         if stage not in LIFE_STAGES:
             yield _unknown("life_stages", stage, LIFE_STAGES, at("life_stages"))
+    yield from _periods(question, at)
     yield from _mask(question.mask, at, folder)
+    yield from _visits(question.visits, at)
+    yield from _counts(question.counts, at)
+
+
+def _periods(question: Question, at: Place) -> Findings:
+    """Each is two days, all in order and apart, and nothing else says when."""
+    read: list[tuple[date, date]] = []
+    for text in question.periods:
+        try:
+            read.append(read_period(text))
+        except ValueError:
+            yield Finding("programme-period", {"given": text[:200]}, at("periods"))
+    if any(after[0] <= before[1] for before, after in pairwise(read)):
+        yield Finding("programme-periods-order", {"periods": ", ".join(question.periods)}, at("periods"))
+    if question.periods and (question.start or question.sessions):
+        yield Finding("programme-dates-and-sessions", {"question": question.id}, at("periods"))
+
+
+def _visits(visits: VisitsSpec, at: Place) -> Findings:
+    if visits.occasion_days < 1:
+        yield _out_of_range("occasion_days", visits.occasion_days, ">= 1", at)
+    if visits.cell_m is not None and not 0 < visits.cell_m < float("inf"):
+        yield _out_of_range("cell_m", visits.cell_m, "> 0", at)
+    if not _ID.fullmatch(visits.grid):  # it becomes part of the names of cells
+        yield Finding("programme-id", {"section": "visits.grid", "given": visits.grid}, at("visits"))
+    yield from _methods(visits.methods, at("visits"))
+
+
+def _counts(counts: CountsSpec, at: Place) -> Findings:
+    months = counts.season
+    if months and (len(months) != 2 or not all(1 <= month <= 12 for month in months)):
+        yield Finding("programme-season", {"given": ", ".join(map(str, months))}, at("counts"))
+    yield from _methods(counts.methods, at("counts"))
+
+
+def _methods(given: Iterable[str], where: Where) -> Findings:
+    for method in given:
+        if method not in COUNT_METHODS:
+            yield _unknown("methods", method, COUNT_METHODS, where)
 
 
 def _mask(mask: MaskSpec, at: Place, folder: Path) -> Findings:

@@ -55,6 +55,21 @@ class Interval:
         return f"{start}/{end}"
 
 
+def read_period(text: str) -> tuple[date, date]:
+    """First and last day of a period as ISO 8601 writes an interval. Raises ValueError for anything else.
+
+    Examples
+    --------
+    >>> [str(day) for day in read_period("2024-12-01/2025-02-28")]
+    ['2024-12-01', '2025-02-28']
+    """
+    first, _, last = text.partition("/")
+    days = date.fromisoformat(first.strip()), date.fromisoformat(last.strip())
+    if days[1] < days[0]:
+        raise ValueError(f"{text}: ends before it begins")
+    return days
+
+
 @dataclass(frozen=True, slots=True)
 class Phrase:
     """A date as written, and the days it stands for."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from sharedrange.assessment.programme.checks import Known, check_contents
+from sharedrange.assessment.programme.checks import Known, check_asked, check_contents
 from sharedrange.assessment.programme.contents import Contents, Head, read_contents
-from sharedrange.assessment.programme.document import Entry, T, read_document
-from sharedrange.assessment.programme.types import Programme
+from sharedrange.assessment.programme.document import Document, Entry, Place, T, read_document, read_entry
+from sharedrange.assessment.programme.types import Programme, Question
 from sharedrange.core.errors import ProgrammeError
+from sharedrange.core.finding import Finding
 
 PROGRAMME_FILE = "programme.toml"
 
@@ -24,6 +27,20 @@ def read_programme(folder: Path) -> Programme:
     if found or contents.head is None:
         raise ProgrammeError(found)
     return _programme(contents.head.value, contents, folder)
+
+
+def question_of(keys: Mapping[str, Any], folder: Path = Path()) -> Question:
+    """A question that stands in no file, from the keys that it would have there.
+
+    Raises ProgrammeError with every key that is unknown, of a wrong type or contradicts another.
+    """
+    place = Place(Document("", {}), "questions")
+    found: list[Finding] = []
+    question = read_entry(Question, keys, place, found)
+    found += [] if question is None else check_asked(question, place, folder)
+    if found or question is None:
+        raise ProgrammeError(found)
+    return question
 
 
 def _programme(head: Head, contents: Contents, folder: Path) -> Programme:

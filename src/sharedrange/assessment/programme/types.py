@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from sharedrange.assessment.programme.periods import Interval
+from sharedrange.assessment.programme.periods import Interval, read_period
 
 State = Literal["to be confirmed", "planned", "agreed", "moved", "partly done", "done", "unknown"]
 
@@ -104,11 +104,41 @@ class MaskSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class VisitsSpec:
+    """What a visit and a site are, where a question asks at what share of sites a species lives.
+
+    `source`: ``cameras`` or ``transects``; where empty, what was delivered. Cameras: a visit is a run of
+    `occasion_days`. Transects: those walked by one of `methods` (empty: sign and snow-track transects). `cell_m`:
+    sites are the cells of the grid called `grid`, so long; where None, camera stations, or the sites as named.
+    """
+
+    source: Literal["", "cameras", "transects"] = ""
+    occasion_days: int = 7
+    methods: tuple[str, ...] = ()
+    cell_m: float | None = None
+    grid: str = "grid"
+
+
+@dataclass(frozen=True, slots=True)
+class CountsSpec:
+    """How counts of a year become one number, where a question asks for a trend.
+
+    `statistic`: the highest count of a site and year, or their mean. `season`: first and last month, empty for
+    the whole year; (11, 2) is a winter, told by the year in which it ends. `methods`: counts by these only.
+    """
+
+    statistic: Literal["peak", "mean"] = "peak"
+    season: tuple[int, ...] = ()
+    methods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One question: an engine, its inputs' scope, and its settings (a table with the engine's own schema).
 
-    Dated surveys give `start` and `end`; undated ones `sessions`. `life_stages`: animals counted, and those
-    whose stage nobody recorded unless `count_unknown_stage` is false. `datasets`: answer from these only.
+    Dated surveys give `start` and `end`, or several `periods` (``2024-02-01/2024-04-30``), each closed; undated
+    ones `sessions`. `life_stages`: animals counted, and those whose stage nobody recorded unless
+    `count_unknown_stage` is false. `datasets`: answer from these only.
     """
 
     id: str
@@ -118,11 +148,19 @@ class Question:
     start: date | None = None
     end: date | None = None
     sessions: tuple[str, ...] = ()
+    periods: tuple[str, ...] = ()
     life_stages: tuple[str, ...] = ("adult",)
     count_unknown_stage: bool = True
     datasets: tuple[str, ...] = ()
     mask: MaskSpec = MaskSpec()
+    visits: VisitsSpec = VisitsSpec()
+    counts: CountsSpec = CountsSpec()
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def days(self) -> tuple[tuple[date, date], ...]:
+        """First and last day of each period; the programme was read, so they can be read."""
+        return tuple(read_period(text) for text in self.periods)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from sharedrange.assessment.programme import Programme, read_sides
-from sharedrange.assessment.report import figures, lineage, maps, methods, sentences, tables
+from sharedrange.assessment.report import cells, figures, lineage, maps, methods, sentences, tables, years
 from sharedrange.assessment.report.naming import Naming, capital
 from sharedrange.assessment.report.numbers import ABSENT
 from sharedrange.assessment.report.palette import Look
@@ -143,8 +143,8 @@ class _Page:
         return tables.groups(result.answer.estimates, self.programme)
 
     def numbers_caption(self, result: Result) -> str:
-        is_rate = result.question.engine == "population.rates"
-        return "report.numbers.caption.rates" if is_rate else "report.numbers.caption"
+        own = f"report.numbers.caption.{result.question.engine.rpartition('.')[2]}"
+        return own if own in self.naming.words else "report.numbers.caption"
 
     def instead(self, result: Result) -> tuple[tables.Group, ...]:
         """Numbers that can be given although the answer was refused, animals before rates."""
@@ -161,6 +161,33 @@ class _Page:
         title = self.naming.words("report.sheet.title", species=self.naming.species(result.question.species))
         drawn = figures.joint_sheet(result.sheet, Look(self.naming, result.step), title)
         return Chart(drawn, self.caption("report.sheet.caption"))
+
+    def question_figure(self, result: Result) -> Chart | None:
+        """The figure of a question without a joint sheet: numbers over the years, or cells; None where it has none."""
+        return self._years(result) or self._cells(result)
+
+    def _years(self, result: Result) -> Chart | None:
+        head = years.DRAWN.get(result.question.engine)
+        look = Look(self.naming, result.step)
+        series = years.series_of(result.answer, head, look) if head else ()
+        if not series:
+            return None
+        title = self.naming.words(f"report.years.{head}", species=self.naming.heading(result.question))
+        return Chart(years.drawn(series, look, title), self.caption(f"report.years.{head}.caption"))
+
+    def _cells(self, result: Result) -> Chart | None:
+        table = result.answer.tables.get("map")
+        local = self.naming.component(result.question.component).projection.startswith("local:")
+        if table is None or not (cells.are_coarse(table) or self.programme.simulated or local):
+            return None
+        shown = cells.cells_of(table)
+        if not shown:
+            return None
+        title = self.naming.words("report.cells.title", species=self.naming.heading(result.question))
+        length = self.printer.fact(shown[0].size_m / 1000)
+        return Chart(
+            cells.drawn(shown, Look(self.naming, result.step), title), self.caption("report.cells.caption", km=length)
+        )
 
     def list_table(self, result: Result) -> tables.ListTable:
         if self.is_list(result):
@@ -195,7 +222,9 @@ class _Page:
         return tuple(dict.fromkeys(name[1] for name in named))
 
     def printed_tables(self, result: Result) -> tuple[tuple[str, pl.DataFrame], ...]:
-        return tuple((k, t) for k, t in result.answer.tables.items() if tables.printable(k, t))
+        told = [(k, tables.as_printed(k, t)) for k, t in result.answer.tables.items() if tables.printable(k, t)]
+        own = {k: f"{result.question.engine.rpartition('.')[2]}.{k}" for k, _ in told}
+        return tuple((own[k] if f"report.table.{own[k]}" in self.naming.words else k, t) for k, t in told)
 
     @property
     def register_entries(self) -> tuple[tuple[str, tuple[tables.Entry, ...]], ...]:
@@ -277,7 +306,7 @@ class _Page:
     def engines(self) -> tuple[str, ...]:
         """Engines that answered something, in the order of the questions; lists come with every count."""
         asked = [r.question.engine for r in self.results]
-        counted = ["population.minimum"] if any(r.sheet for r in self.results) else []
+        counted = ["population.minimum"] if any("lists" in r.told for r in self.results) else []
         rated = ["population.rates"] if any("rates" in r.told for r in self.results) else []
         return tuple(dict.fromkeys([*asked, *counted, *rated]))
 

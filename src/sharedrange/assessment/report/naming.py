@@ -13,7 +13,10 @@ from sharedrange.core.survey import LIFE_STAGES
 from sharedrange.core.words import DEFAULT, PSEUDO, Words
 
 # Columns of engines' tables whose cells are codes with words of their own, ``report.cell.<code>``.
-SPOKEN = frozenset({"detection_function", "density", "lambda0", "sigma", "parameter", "term"})
+SPOKEN = frozenset(
+    {"detection_function", "density", "lambda0", "sigma", "parameter", "term", "test", "trend", "covariate", "identity"}
+)
+EVERY_AGE = frozenset({"population.rates", "population.occupancy", "population.trend"})  # ask for no life stage
 _FACTS_WITH_PARTIES = frozenset({"party", "parties", "levels", "cameras"})
 
 
@@ -69,6 +72,9 @@ class Naming:
         """When the animals were looked for: two days, or the sessions."""
         if question.start and question.end:
             return self.words("report.period", start=question.start.isoformat(), end=question.end.isoformat())
+        if question.periods:
+            days = [[str(day) for day in period] for period in question.days]
+            return self.join([self.words("report.period", start=first, end=last) for first, last in days])
         return self.join(list(question.sessions))
 
     def animals(self, question: Question) -> str:
@@ -79,8 +85,8 @@ class Naming:
         return self.join([self.known(f"report.of.{stage}", stage) for stage in stages])
 
     def about(self, question: Question) -> str:
-        """Species, animals and period of a question, as its heading. Rates do not tell life stages apart."""
-        animals = "" if question.engine == "population.rates" else self.animals(question)
+        """Species, animals and period of a question, as its heading. Some engines tell no life stages apart."""
+        animals = "" if question.engine in EVERY_AGE else self.animals(question)
         rest = [part for part in (animals, self.period(question)) if part]
         species = self.heading(question)
         return self.words("report.question.heading", species=species, rest=self.join_comma(rest)) if rest else species
@@ -103,7 +109,7 @@ class Naming:
         head = estimate.quantity.partition(".")[0]
         listed = f"quantity.{head}.listed"  # a list's count may share its name with an estimate
         is_listed = estimate.is_count and listed in self.words
-        name = self.words(listed) if is_listed else self.known(f"quantity.{head}", head)
+        name = self.words(listed) if is_listed else capital(self.known(f"quantity.{head}", head))
         if not parts:
             return name
         return self.words("report.quantity.of", name=name, of=self.join_comma([self.qualifier(p) for p in parts]))
@@ -124,7 +130,7 @@ class Naming:
 
     def cell(self, column: str, value: str) -> str:
         """A text in an engine's table: names of parties, words for what a model may differ by."""
-        if column == "party":
+        if column in {"party", "level"}:
             return self.party(value)
         if column not in SPOKEN:
             return value

@@ -17,6 +17,7 @@ INFINITE = "\u221e"
 ABSENT = "\u2013"
 
 # How many significant digits a unit is worth; `WHOLE` units are never cut below one.
+FIXED = {"times_per_year": 3}  # decimals of a unit, whatever the size: a tenth of a percent a year
 SIGNIFICANT = {"m": 3, "km": 3, "km2": 3, "ha": 3, "per_ha": 3, "share": 2}
 WHOLE = frozenset({"animals", "animal_sessions", "codes", "events", "percent", "station_days", "station_occasions"})
 _COMMA_LANGUAGES = frozenset({"ru"})
@@ -83,6 +84,10 @@ def decimals_of(estimate: Estimate) -> int:
     """Decimals to print; negative ones round to tens, hundreds."""
     if estimate.unit in WHOLE or estimate.is_count:
         return 0
+    if estimate.unit in FIXED:
+        return FIXED[estimate.unit]
+    if estimate.quantity.startswith("index."):
+        return 2  # all years of an index alike
     scale = 100.0 if estimate.unit == "share" else 1.0
     digits = SIGNIFICANT.get(estimate.unit, 2)
     decimals = _decimals_for(estimate.value * scale, digits)

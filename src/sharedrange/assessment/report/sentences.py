@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from markupsafe import Markup
 
+from sharedrange.assessment.report.openings import last_year, openings
 from sharedrange.assessment.report.printing import Printer
 from sharedrange.assessment.report.tables import by_party, excess, group_of, instead, interval_ratio, is_sessions
 from sharedrange.assessment.results import Convention, JointSheet, Result
@@ -18,7 +19,8 @@ def found(result: Result, printer: Printer) -> tuple[Markup, ...]:
     """The sentences of one question."""
     if result.answer.refusal:
         return _refused(result, printer)
-    opening = _opening(result, result.answer.estimates, printer)
+    own = tuple(printer.say(o.message, **facts(result, o.estimate, printer)) for o in openings(result))
+    opening = own or _opening(result, result.answer.estimates, printer)
     return (*opening, *_sides(result, printer), *_surveyed(result.answer, printer), *_lists(result, printer))
 
 
@@ -39,7 +41,8 @@ def opening_message(result: Result, first: Estimate) -> str:
     With several sessions a population is the mean of them, and a list counts an animal once in each.
     """
     if first.quantity == "N" and first.low is not None:
-        return "report.found.N.sessions" if len(result.question.sessions) > 1 else "report.found.N"
+        sessions = len(result.question.sessions) + len(result.question.periods)
+        return "report.found.N.sessions" if sessions > 1 else "report.found.N"
     if first.quantity == "minimum_number":
         return "report.found.minimum_number.sessions" if is_sessions(first) else "report.found.minimum_number"
     return "report.found.rate" if first.quantity.startswith("rate.") else "report.found.other"
@@ -87,7 +90,8 @@ def facts(result: Result, first: Estimate, printer: Printer) -> Mapping[str, obj
         "animals": naming.animals(question),
         "place": naming.places(question, result.parties),
         "party": naming.qualifier(first.quantity.partition(".")[2].partition(".")[0]),
-        "sessions": len(question.sessions),
+        "of": naming.qualifier(first.quantity.rpartition(".")[2]),
+        "sessions": len(question.sessions) + len(question.periods),
         "quantity": naming.quantity(first),
         "unit": naming.unit(first.unit),
         "value": printer.bold(first),
@@ -97,12 +101,15 @@ def facts(result: Result, first: Estimate, printer: Printer) -> Mapping[str, obj
 
 
 def _sides(result: Result, printer: Printer) -> tuple[Markup, ...]:
-    """Whose side the animals live on: activity centres by party."""
-    answer, parties = result.answer, printer.naming.component(result.question.component).parties
+    """Whose side the animals live on, in the last year if there are several: activity centres by party."""
+    answer, naming = result.answer, printer.naming
+    year = last_year(answer) if result.question.engine == "population.open" else ""
+    head = f"N.{year}" if year else "N"
+    parties = naming.component(result.question.component).parties or tuple(p.id for p in naming.programme.parties)
     told = [
-        printer.say("report.found.side", number=printer.compact(answer[f"N.{p}"]), party=printer.naming.party(p))
+        printer.say("report.found.side", number=printer.compact(answer[f"{head}.{p}"]), party=naming.party(p))
         for p in parties
-        if f"N.{p}" in answer
+        if f"{head}.{p}" in answer
     ]
     return (printer.say("report.found.sides", sides=Markup("; ").join(told)),) if len(told) > 1 else ()
 

@@ -6,6 +6,7 @@ aloud, searched, set in the reader's own fonts (Chinese, Korean, Cyrillic), and 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -18,6 +19,9 @@ PAPER = "#ffffff"
 TINT = "#f5f5f1"
 # Okabe and Ito (2008), https://jfly.uni-koeln.de/color: told apart under every common colour blindness.
 PARTY_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#b07d00", "#56b4e9")
+_MARGIN = 24.0  # around a figure that stands alone
+_LINK = re.compile(r"</?a\b[^>]*>")
+_SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)" width="100%"')
 FONT = (
     "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'Helvetica Neue', Arial, 'PingFang SC', 'Hiragino Sans', "
     "'Microsoft YaHei', 'Malgun Gothic', 'Noto Sans CJK SC', sans-serif"
@@ -65,6 +69,22 @@ def figure(width: float, height: float, title: str, *children: str) -> Markup:
         font_size=12,
         fill=INK,
     )
+
+
+def standing_alone(figure: str) -> str:
+    """A figure of a report as a file of its own: white ground, a margin, its own size, no links.
+
+    Raises ValueError for what is no whole figure.
+    """
+    size = _SIZE.search(figure)
+    if size is None:
+        raise ValueError("the figure has no size")
+    width, height = (float(length) + 2 * _MARGIN for length in size.groups())
+    corner = f"{-_MARGIN:g} {-_MARGIN:g}"
+    box = f'viewBox="{corner} {width:g} {height:g}" width="{width:g}" height="{height:g}"'
+    ground = f'<rect x="{-_MARGIN:g}" y="{-_MARGIN:g}" width="{width:g}" height="{height:g}" fill="#ffffff"/>'
+    alone = _LINK.sub("", _SIZE.sub(box, figure))
+    return alone.replace("</title>", f"</title>{ground}", 1) + "\n"
 
 
 def label(x: float, y: float, words: str, **attributes: object) -> Markup:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from sharedrange.assessment.programme import Programme
+from sharedrange.assessment.report.cells import are_coarse
 from sharedrange.assessment.report.numbers import readable
 from sharedrange.assessment.results import AloneSum, Convention, JointSheet, Result
 from sharedrange.core.answer import Answer, Estimate
@@ -17,20 +18,36 @@ from sharedrange.core.survey import LIFE_STAGES, SEXES
 
 # First part of a quantity -> the group it is printed in, in the order of printing.
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "animals": ("N", "N_expected"),
+    "trend": ("trend", "index", "total"),
+    "animals": ("N", "N_at_least", "N_without_ghosts", "N_expected"),
+    "change": ("phi", "f", "lambda", "crossings", "sigma_move"),
+    "occupancy": ("psi", "occupied", "theta0", "theta1", "p", "c_hat"),
     "use": ("N_use", "resident", "shared"),
     "density": ("D",),
     "area": ("area",),
     "rate": ("rate", "events", "effort"),
-    "detection": ("lambda0", "g0", "sigma", "psi_male"),
-    "lists": ("n", "known", "minimum", "minimum_number", "naive_sum", "overcount", "distinct", "codes"),
+    "detection": ("lambda0", "g0", "sigma", "z", "psi_male", "pmix", "p_year"),
+    "lists": ("n", "returned", "known", "minimum", "minimum_number", "naive_sum", "overcount", "distinct", "codes"),
+    "finds": ("sites_found", "sites_visited", "naive"),
 }
 OTHER = "other"
 POSITIONS = frozenset({"x", "y", "x_m", "y_m", "longitude", "latitude", "lon", "lat", "easting", "northing"})
-PRINTED = ("tests", "fit")  # what a reader of a report asks for; all tables are data products
+PRINTED = (
+    "slopes",
+    "models",
+    "identity",
+    "tests",
+    "fit",
+    "goodness",
+)  # what a reader of a report asks for; all tables are data products
 PLACED_THINGS = frozenset({"individual", "code", "detector", "deployment", "station", "observation", "capture"})
+SITES = "map"  # the table of sites: positions where a site is a station
 SURFACE = "density"  # the one table that may ever hold positions: those of mask cells
 SLICES = (*LIFE_STAGES, "unknown_stage", *SEXES, "unknown_sex")  # last parts of the lists' quantities
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    # Of a table that is wider than a page, what is printed; its data product has it all.
+    "slopes": ("covariate", "level", "since", "upto", "multiplicative", "low", "high", "p", "trend"),
+}
 MOST_ROWS_PRINTED = 24
 MOST_COLUMNS_OF_A_ROW = 6
 
@@ -231,10 +248,13 @@ def sheet_parties(sheet: JointSheet) -> tuple[str, ...]:
 def may_leave(name: str, table: pl.DataFrame, *, is_nowhere: bool) -> bool:
     """Whether a table may be written as a data product: no position of an animal, a camera or a capture.
 
-    The points of a density surface, and which of them were surveyed, tell where the cameras stand. They leave
+    The points of a density surface, and which of them were surveyed, tell where the cameras stand; a table of sites
+    tells where an animal was found, unless the sites are cells of 10 km or more. They leave
     only where `is_nowhere`: the animals are simulated, or the frame has no place on Earth.
     """
     columns = {column.lower() for column in table.columns}
+    if name.rpartition(".")[2] == SITES and not is_nowhere and not are_coarse(table):
+        return False
     if not columns & POSITIONS:
         return True
     return is_nowhere and name.rpartition(".")[2] == SURFACE and not columns & PLACED_THINGS
@@ -243,6 +263,11 @@ def may_leave(name: str, table: pl.DataFrame, *, is_nowhere: bool) -> bool:
 def printable(name: str, table: pl.DataFrame) -> bool:
     """Whether a table is one that readers ask for, and short enough."""
     return name in PRINTED and 0 < table.height <= MOST_ROWS_PRINTED
+
+
+def as_printed(name: str, table: pl.DataFrame) -> pl.DataFrame:
+    """The columns of a table that fit on a page."""
+    return table.select(COLUMNS[name]) if name in COLUMNS else table
 
 
 def stands_upright(table: pl.DataFrame) -> bool:

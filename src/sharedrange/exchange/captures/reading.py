@@ -212,6 +212,8 @@ def _layout(
 ) -> tuple[Layout | None, list[Finding]]:
     found = repeated(traps, ["session", "trap"], "duplicate-trap", {"trap": pl.col("trap")})
     sessions = _sessions(captures, traps, delivery, empty)
+    if traps.rows.height and not sessions:  # the traps would be lost without a word
+        found.append(Finding("no-session", {"traps": traps.rows.height}, _AT_OCCASIONS))
     if len(sessions) * traps.rows.height > MAX_EFFORT_ROWS:
         return None, [*found, _too_much_effort(len(sessions) * traps.rows.height)]
     stands, moved = _stands(traps, sessions)
