@@ -3,8 +3,8 @@
     python benchmarks/coverage.py --seeds 100 --workers 2 --date 2026-11-22 --write docs/coverage.md
 
 Each seed simulates the preset `small`, gives the engine the true concordance, and fits once together and twice
-a side (mask clipped at the border; mask crossing it). The page is made from the numbers; exit code 1 if the
-joint interval covers in fewer than 90 of 100 seeds.
+a side (mask clipped at the border; mask crossing it). A section of the page is made from the numbers (`designs.py`
+makes the other one); exit code 1 if the joint interval covers in fewer than 90 of 100 seeds.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ from sharedrange.core.answer import Answer, Estimate
 from sharedrange.core.chance import stream
 from sharedrange.core.errors import DidNotConverge
 from sharedrange.core.history import CaptureHistory
+from sharedrange.core.individuals import Partition
 from sharedrange.core.places import Mask, Sides
 from sharedrange.core.progress import silent
+from sharedrange.core.survey import Survey
 from sharedrange.core.when import Window
-from sharedrange.population.histories import capture_histories
+from sharedrange.population.histories import OneFlank, capture_histories
 from sharedrange.population.masks import clip_to_side, make_mask
 from sharedrange.population.scr import ENGINE, ScrInputs, ScrSettings
 from sharedrange.population.simulate import Design, Simulation, simulate, small
@@ -85,16 +87,9 @@ def fitted(
     design: Design, simulation: Simulation, parties: tuple[str, ...], settings: ScrSettings, *, clipped: bool = False
 ) -> Answer:
     """What the engine answers from the surveys of `parties`; an empty answer where it found no maximum."""
-    last_day = design.first_day + timedelta(days=design.days - 1)
-    histories, _ = capture_histories(
-        [simulation.survey(party) for party in parties],
-        simulation.truth.partition(),
-        Window(design.first_day, last_day, design.occasion_timezone),
-        frozenset({design.species[0].taxon}),
-        ("adult",),
-        design.projection,
-    )
-    mask = _mask(design, histories)
+    surveys = [simulation.survey(party) for party in parties]
+    histories = histories_of(design, surveys, simulation.truth.partition())
+    mask = mask_of(design, histories)
     sides = parties if clipped else tuple(party.id for party in design.parties)
     inputs = ScrInputs(histories, (clip_to_side(mask, parties[0]) if clipped else mask,), sides)
     try:
@@ -103,7 +98,25 @@ def fitted(
         return Answer()
 
 
-def _mask(design: Design, histories: tuple[CaptureHistory, ...]) -> Mask:
+def histories_of(
+    design: Design, surveys: Sequence[Survey], names: Partition, one_flank: OneFlank = "larger"
+) -> tuple[CaptureHistory, ...]:
+    """The capture history of the design's first species over its window, animals named by `names`."""
+    last_day = design.first_day + timedelta(days=design.days - 1)
+    histories, _ = capture_histories(
+        surveys,
+        names,
+        Window(design.first_day, last_day, design.occasion_timezone),
+        frozenset({design.species[0].taxon}),
+        ("adult",),
+        design.projection,
+        one_flank=one_flank,
+    )
+    return histories
+
+
+def mask_of(design: Design, histories: tuple[CaptureHistory, ...]) -> Mask:
+    """The mask of the species' question, cut to the habitat."""
     spec = mask_spec(design.species[0])
     mask, _ = make_mask(
         histories,
@@ -166,11 +179,21 @@ def row_of(label: str, numbers: Sequence[Number]) -> str:
     )
 
 
-def page(results: Sequence[Mapping[str, Number]], design: Design, command: str, date: str) -> str:
-    """The page of documentation, numbers and all."""
+def with_section(page: str, name: str, text: str) -> str:
+    """`page` with `text` between the marks of section `name`. Raises ValueError if it has no such marks."""
+    begins, ends = f"<!-- {name} begins -->\n", f"<!-- {name} ends -->\n"
+    before, has_begin, rest = page.partition(begins)
+    _, has_end, after = rest.partition(ends)
+    if not has_begin or not has_end:
+        raise ValueError(f"the page has no section {name!r}")
+    return f"{before}{begins}{text}{ends}{after}"
+
+
+def section(results: Sequence[Mapping[str, Number]], design: Design, command: str, date: str) -> str:
+    """The section of the page that this benchmark writes, numbers and all."""
     by_name = {name: [found[name] for found in results if name in found] for name in ROWS}
     lines = [row_of(label, by_name[name]) for name, label in ROWS.items() if len(by_name[name]) > 1]
-    return _PAGE.format(
+    return _SECTION.format(
         command=command,
         date=date,
         seeds=len(results),
@@ -184,7 +207,7 @@ def _rarely(numbers: Sequence[Number]) -> bool:
     return sum(number.covers for number in numbers) < LEAST_COVERED * len(numbers)
 
 
-_PAGE = """# Does the interval cover the truth?
+_SECTION = """## Together, or each side alone and added?
 
 {seeds} simulated seeds of the preset `small` (docs/simulate.md): two sides with unlike cameras, {expected} adults
 expected in the habitat, the true concordance given. Each seed is fitted together, and each side is fitted
@@ -210,12 +233,12 @@ How to read it:
 - Interval of a sum: variances added and a log-normal interval, as somebody with two published numbers would do.
 - What the sums err by depends on the case: how long the border is for the area, how far masks reach, how unlike
   the cameras are. These are this design's numbers, not a law.
-- The concordance is the true one: mistakes in names (ghosts, swaps) are not in this table.
+- The concordance is the true one: mistakes in names (ghosts, swaps) are in the table above.
 """
 
 
 def main() -> int:
-    """Simulate, fit, print the page or write it; 1 if the joint interval covers too rarely."""
+    """Simulate, fit, print the section or write it; 1 if the joint interval covers too rarely."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--workers", type=int, default=2)
@@ -226,11 +249,12 @@ def main() -> int:
     spawn = multiprocessing.get_context("spawn")  # a forked polars may wait for threads that were not copied
     with ProcessPoolExecutor(given.workers, mp_context=spawn) as pool:
         results = list(pool.map(partial(numbers_of, design=design), range(1, given.seeds + 1)))
-    text = page(results, design, "python " + " ".join(sys.argv), given.date)
+    text = section(results, design, "python " + " ".join(sys.argv), given.date)
     print(text)
     print(f"{time.perf_counter() - began:.0f} s", file=sys.stderr)
     if given.write:
-        given.write.write_text(text, encoding="utf-8")
+        page = given.write.read_text(encoding="utf-8")
+        given.write.write_text(with_section(page, "alone and added", text), encoding="utf-8")
     return 0 if _covered(results) >= LEAST_COVERED * len(results) else 1
 
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from sharedrange.core.errors import DidNotConverge
 from sharedrange.core.history import CAPTURES, INDIVIDUALS
 from sharedrange.population.scr import Fit, Model, fit, split_model
-from sharedrange.population.scr.derived import Population, on_side
+from sharedrange.population.scr.derived import Population, covariance_table, on_side
+from sharedrange.population.scr.detection import FunctionName
 from sharedrange.population.scr.links import floored_interval, lognormal_interval
-from sharedrange.population.scr.use import use_of_sides
+from sharedrange.population.scr.use import Kernel, use_of_sides
 
 Make = Callable[..., Any]
 SIDES = ("west", "east")
@@ -60,14 +61,48 @@ def test_the_derivatives_of_those_not_detected_are_exact(fitted: Fit) -> None:
     assert exact == pytest.approx(by_difference(fitted, others), abs=1e-4)
 
 
-def test_use_on_a_grid_equals_use_pair_by_pair(fitted: Fit) -> None:
+def test_the_surface_of_density_has_the_standard_error_that_its_sum_has(fitted: Fit) -> None:
+    at = Population(fitted, SIDES, 0.9)
+    surface = at.density_table()
+    west = surface.filter(side="west")
+    expected = at.expected(on_side("west"))
+    # one density on a side: every point, and their sum, have one relative standard error
+    assert west["se_per_100km2"][0] / west["density_per_100km2"][0] == pytest.approx(
+        expected.se_log(fitted.covariance), rel=1e-9
+    )
+    assert (surface["se_per_100km2"] > 0).all()
+
+
+def test_numbers_of_regions_vary_together_as_their_sum_says(fitted: Fit) -> None:
+    at = Population(fitted, SIDES, 0.9)
+    table = covariance_table(at, {"": at.reported, "west": on_side("west"), "east": on_side("east")})
+    of = {(a, b): c for a, b, c in table.iter_rows()}
+    parts = of["west", "west"] + of["east", "east"] + 2 * of["west", "east"]
+    assert of["", ""] == pytest.approx(parts, rel=1e-9)
+    assert of["west", "east"] == pytest.approx(of["east", "west"])
+
+
+@pytest.mark.parametrize("kernel", [Kernel(2500.0), Kernel(1500.0, "EX"), Kernel(2500.0, "HR", np.log(4.0))])
+def test_use_on_a_grid_equals_use_pair_by_pair(fitted: Fit, kernel: Kernel) -> None:
     session = fitted.sessions[0]
     shifted = session.mask_x_m.copy()
     shifted[0] += 60.0  # 6 % of a cell: off the grid, hardly moved
-    on_grid, scattered = use_of_sides(session, 2500.0), use_of_sides(replace(session, mask_x_m=shifted), 2500.0)
+    on_grid, scattered = use_of_sides(session, kernel), use_of_sides(replace(session, mask_x_m=shifted), kernel)
     for side in SIDES:
         assert on_grid.share[side] == pytest.approx(scattered.share[side], abs=1e-3)
         assert on_grid.by_log_sigma[side] == pytest.approx(scattered.by_log_sigma[side], abs=1e-3)
+        assert on_grid.by_log_shape[side] == pytest.approx(scattered.by_log_shape[side], abs=1e-3)
+
+
+@pytest.mark.parametrize("function", ["EX", "HHR"])
+def test_use_has_the_kernel_that_was_fitted(plain: Any, function: FunctionName) -> None:
+    made, _ = plain
+    found = fit((made.history,), (made.mask,), Model(function))
+    exact = Population(found, SIDES, 0.9).use("east").gradient
+    assert exact == pytest.approx(by_difference(found, lambda p: p.use("east").value), abs=1e-4)
+    half_normal = use_of_sides(found.sessions[0], Kernel(Population(found, SIDES, 0.9).use_kernels(0)[0].sigma_m))
+    gap = Population(found, SIDES, 0.9).uses[0][0].share["east"] - half_normal.share["east"]
+    assert np.abs(gap).max() > 0.01
 
 
 def test_every_split_has_its_own_number(fitted: Fit) -> None:
@@ -109,9 +144,11 @@ def test_log_normal_limits_stand_at_equal_ratios(value: float, se_log: float) ->
 
 
 @given(st.floats(0.0, 100.0), st.floats(0.1, 100.0), st.floats(0.01, 100.0))
-def test_a_floored_interval_never_falls_below_what_was_seen(seen: float, others: float, se: float) -> None:
-    low, high = floored_interval(seen, others, se, 0.95)
-    assert seen <= low <= seen + others <= high
+def test_the_limits_of_a_number_never_fall_below_what_was_seen(seen: float, others: float, se: float) -> None:
+    value = seen + others
+    low, high = floored_interval(value, se, seen, 0.95)
+    assert seen <= low <= value <= high
+    assert low == pytest.approx(max(seen, value**2 / high))
 
 
 def test_a_side_whose_density_runs_to_zero_is_pooled_and_said(world: Make, answered: Make) -> None:

@@ -31,3 +31,10 @@ def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.match(r"\d+ animals \(\d+ to \d+\)", capsys.readouterr().out)
     exec(code[1], names)
     assert re.match(r"\d\.\d per 100 km2", capsys.readouterr().out)
+
+
+def test_the_example_of_the_page_on_inference_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = Path(__file__).parents[3] / "docs" / "inference.md"
+    code = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    exec(code[0], {})  # the page is ours
+    assert "N_expected" in capsys.readouterr().out

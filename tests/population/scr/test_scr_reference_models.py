@@ -115,7 +115,7 @@ def test_density_by_distance_to_the_shore_reaches_the_maximum_that_the_reference
     assert np.abs(slope * np.sqrt(np.diag(found.covariance))).max() < 1e-3
 
 
-def test_a_bird_that_died_in_a_net_was_not_there_to_be_caught_again() -> None:
+def test_a_bird_gone_after_its_last_capture_explains_the_reference_fit() -> None:
     traps = pl.read_csv(DATA / "ovenbird_multi" / "traps.csv", schema_overrides={"trap": pl.String})
     captures = pl.read_csv(
         DATA / "ovenbird_multi" / "captures.csv", schema_overrides={"trap": pl.String, "id": pl.String}
@@ -131,7 +131,7 @@ def test_a_bird_that_died_in_a_net_was_not_there_to_be_caught_again() -> None:
 
 def _nets(traps: pl.DataFrame, captures: pl.DataFrame) -> CaptureHistory:
     year = traps["session"][0]
-    died = pl.when((pl.col("individual") == "1911.52289") & (year == 2009)).then(3)
+    gone = pl.when((pl.col("individual") == "1911.52289") & (year == 2009)).then(3)
     return CaptureHistory(
         str(year),
         MULTI,
@@ -143,7 +143,7 @@ def _nets(traps: pl.DataFrame, captures: pl.DataFrame) -> CaptureHistory:
         ),
         captures.select(pl.col("id").alias("individual"), sex=None)
         .unique(maintain_order=True)
-        .with_columns(removed_after=died),
+        .with_columns(removed_after=gone),
         captures.select(
             pl.col("id").alias("individual"), pl.col("trap").alias("detector"), "occasion", pl.lit(1).alias("count")
         ),

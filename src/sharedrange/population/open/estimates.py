@@ -54,9 +54,7 @@ class Estimates:
             scope = replace(self._scope, period=year, place=region or self._scope.place)
             ending = f"{year}.{region}" if region else year
             there = self._numbers.realised[region][t]
-            # log-normal about the whole: one about what is above the known animals held the truth in 90 % of 400 cases
-            low, high = floored_interval(0.0, there.value, there.se, self._level)
-            low = max(low, float(min(there.known, there.value)))
+            low, high = floored_interval(there.value, there.se, float(there.known), self._level)
             yield Estimate(f"N.{ending}", there.value, "animals", low, high, there.se, self._level, scope)
             expected = self._numbers.expected[region][t]
             yield self._positive(f"N_expected.{ending}", expected, "animals", scope)

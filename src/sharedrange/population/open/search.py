@@ -13,49 +13,33 @@ from sharedrange.core.errors import DidNotConverge
 from sharedrange.core.finding import Fact, Finding
 from sharedrange.core.progress import Progress
 from sharedrange.population.open.evaluate import Evaluator
+from sharedrange.population.scr.search import Work
 
 Floats = NDArray[np.float64]
 Free = NDArray[np.bool_]
 
-_FAR = 1e10  # minus log-likelihood where it cannot be computed
 _STEP = 1e-4  # of parameters of size 1, for differences of the exact gradient
 _FLAT = 1e-7  # rise of the log-likelihood that a Newton step still promises at the maximum
-_EXPECTED_EVALUATIONS = 60
 _NEWTON_STEPS, _HALVINGS = 10, 12
 
 
 class Search:
-    """Counts evaluations, reports progress, keeps what it has evaluated.
-
-    The climb is deterministic: a stopped one resumes by walking the same way over the evaluations kept in the
-    checkpoint and ends at the same bits. `label` names the walk in the checkpoint.
-    """
+    """One walk over the likelihood; `label` names it in the checkpoint, from which it resumes (see `Work`)."""
 
     def __init__(
         self, evaluator: Evaluator, progress: Progress, checkpoint: MutableMapping[str, Any], label: str
     ) -> None:
         self.evaluator = evaluator
-        self.evaluations = 0
-        self._progress, self._checkpoint, self._label = progress, checkpoint, label
+        self._work, self._label = Work(progress, checkpoint), label
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations so far."""
+        return self._work.evaluations
 
     def value(self, theta: Floats) -> tuple[float, Floats]:
         """Log-likelihood and gradient; never NaN."""
-        self._progress(self.evaluations / (self.evaluations + _EXPECTED_EVALUATIONS))
-        self.evaluations += 1
-        place, where = f"{self._label}/{self.evaluations}", [float(v) for v in theta]
-        kept = self._checkpoint.get(place)
-        if kept is None or list(kept["theta"]) != where:
-            value, gradient = self._evaluate(theta)
-            kept = {"theta": where, "value": value, "gradient": [float(g) for g in gradient]}
-            self._checkpoint[place] = kept
-        return float(kept["value"]), np.array(kept["gradient"], dtype=float)
-
-    def _evaluate(self, theta: Floats) -> tuple[float, Floats]:
-        with np.errstate(all="ignore"):
-            value, gradient = self.evaluator.log_likelihood(theta)
-        if np.isfinite(value) and np.isfinite(gradient).all():
-            return value, gradient
-        return -_FAR, np.zeros_like(theta)
+        return self._work.evaluate(self.evaluator.log_likelihood, theta, self._label)
 
     def climb(self, start: Floats, variance: Floats, free: Free, *, gradient_below: float = 1e-3) -> Floats:
         """Near the maximum over the free parameters, by BFGS with rough variances as its first metric."""

@@ -14,10 +14,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sharedrange.population.scr.fitting import Fit, SessionFit
-from sharedrange.population.scr.use import Use, use_of_sides
+from sharedrange.population.scr.use import Kernel, Use, use_of_sides
 
 Floats = NDArray[np.float64]
 Region = Callable[[SessionFit], Floats]
+
+COVARIANCES = pl.Schema({"region": pl.String(), "other": pl.String(), "covariance": pl.Float64()})
 
 _SURE = 1e-9  # a doubt that moves no digit of a standard error
 _STEP_SES = 0.01
@@ -75,17 +77,20 @@ class Population:
     @cached_property
     def uses(self) -> tuple[tuple[Use, ...], ...]:
         """Shares of use, by session and class."""
-        return tuple(
-            tuple(use_of_sides(at.session, sigma) for sigma in self.use_sigmas_m(i)) for i, at in enumerate(self.at)
-        )
+        return tuple(tuple(use_of_sides(at.session, k) for k in self.use_kernels(i)) for i, at in enumerate(self.at))
 
-    def use_sigmas_m(self, index: int) -> list[float]:
-        """Scale of the use kernel of each class: the geometric mean over the session's detectors."""
-        beta = self.fit.beta[self.fit.design.sigma.place]
-        return [float(np.exp(rows @ beta)) for rows in self._use_rows(index)]
+    def use_kernels(self, index: int) -> list[Kernel]:
+        """The use kernel of each class: the fitted k(d), its scale the geometric mean over the session's detectors."""
+        design, beta = self.fit.design, self.fit.beta
+        sigma = [float(row @ beta[design.sigma.place]) for row, _ in self._use_rows(index)]
+        shape = [float(row @ beta[design.shape.place]) for _, row in self._use_rows(index)]
+        function = design.detection.function
+        return [Kernel(float(np.exp(s)), function, z) for s, z in zip(sigma, shape, strict=True)]
 
-    def _use_rows(self, index: int) -> list[Floats]:
-        return [rows.mean(axis=0) for rows in self.fit.design.sessions[index].sigma]
+    def _use_rows(self, index: int) -> list[tuple[Floats, Floats]]:
+        """Rows of the designs of sigma and of z that the kernel of each class has."""
+        made = self.fit.design.sessions[index]
+        return [(s.mean(axis=0), z.mean(axis=0)) for s, z in zip(made.sigma, made.shape, strict=True)]
 
     def reported(self, at: SessionFit) -> Floats:
         """1 at mask points for which numbers may be printed, shape (M,)."""
@@ -104,13 +109,13 @@ class Population:
     def use(self, side: str) -> Derived:
         """Expected use of one side in animals: the integral of density times the share of use on it."""
         weighted = self._weighted(lambda i, c: [use.share.get(side, self._nothing(i)) for use in c])
-        place = self.fit.design.sigma.place
+        made, sessions = self.fit.design, len(self.at)
         for i, at in enumerate(self.at):
-            rows = self._use_rows(i)
-            for k, use in enumerate(self.uses[i]):
-                slope = use.by_log_sigma.get(side, self._nothing(i))
-                by_log_sigma = float(np.exp(at.classes[k].field.log_density) @ slope)
-                weighted.gradient[place] += by_log_sigma * rows[k] / len(self.at)
+            for k, (use, (sigma, shape)) in enumerate(zip(self.uses[i], self._use_rows(i), strict=True)):
+                density = np.exp(at.classes[k].field.log_density) / sessions
+                by_sigma = density @ use.by_log_sigma.get(side, self._nothing(i))
+                weighted.gradient[made.sigma.place] += by_sigma * sigma
+                weighted.gradient[made.shape.place] += density @ use.by_log_shape.get(side, self._nothing(i)) * shape
         return weighted
 
     def residents(self, side: str) -> Derived:
@@ -239,23 +244,35 @@ class Population:
 
     def density_table(self) -> pl.DataFrame:
         """Density at every reported mask point; each point once, however many sessions share it."""
-        tables = [self._density_of(at) for at in self.at]
+        tables = [self._density_of(i, at) for i, at in enumerate(self.at)]
         return pl.concat(tables).unique(["x_m", "y_m"], keep="first", maintain_order=True)
 
-    def _density_of(self, at: SessionFit) -> pl.DataFrame:
+    def _density_of(self, index: int, at: SessionFit) -> pl.DataFrame:
+        """One session's surface; its standard error by the delta method, which is exact in the gradient of log D."""
         s = at.session
         per_cell = np.sum([np.exp(c.field.log_density) for c in at.classes], axis=0)
+        place = self.fit.design.density.place
+        rows = self.fit.design.sessions[index].density
+        se_log = np.sqrt(np.einsum("mp,pq,mq->m", rows, self.fit.covariance[place, place], rows))
         table = pl.DataFrame(
             {
                 "x_m": s.place_x_m,
                 "y_m": s.place_y_m,
                 "density_per_100km2": per_cell / s.cell_area_km2 * 100.0,
+                "se_per_100km2": per_cell / s.cell_area_km2 * 100.0 * se_log,
                 "side": s.side.astype(str),
                 "surveyed": s.surveyed,
             }
         )
         order = np.argsort(s.mask_row, kind="stable")
         return table[order].filter(pl.Series(self.reported(at)[order] > 0))
+
+
+def covariance_table(population: Population, regions: Mapping[str, Region]) -> pl.DataFrame:
+    """Covariance of the expected numbers of every two regions: columns region, other, covariance."""
+    slopes = {name: population.expected(region).gradient for name, region in regions.items()}
+    rows = [(a, b, float(x @ population.fit.covariance @ y)) for a, x in slopes.items() for b, y in slopes.items()]
+    return pl.DataFrame(rows, schema=COVARIANCES, orient="row")
 
 
 def on_side(side: str) -> Region:

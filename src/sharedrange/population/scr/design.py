@@ -14,19 +14,16 @@ from sharedrange.core.errors import InputError
 from sharedrange.core.finding import Finding
 from sharedrange.core.survey import SEXES
 from sharedrange.population.formulas import INTERCEPT, scaled
-from sharedrange.population.scr.blocks import Field, FieldGradient
 from sharedrange.population.scr.detection import Detection
-from sharedrange.population.scr.encounters import Rows
+from sharedrange.population.scr.fields import Field, FieldGradient
 from sharedrange.population.scr.model import DETECTION, MIXTURES, Covariates, Model
+from sharedrange.population.scr.rows import detection_design
 from sharedrange.population.scr.session import Session, with_rows
 from sharedrange.population.scr.splits import SIDE, TERMS, levels
 from sharedrange.population.scr.variables import (
     AnimalClass,
-    Column,
     detection_columns,
     factor_levels,
-    grid_of,
-    is_learned,
     mask_columns,
     matrix,
     session_columns,
@@ -206,44 +203,33 @@ def design(
 
     Raises InputError if a formula cannot be read, names what is not there or holds columns that depend.
     """
-    given = covariates or Covariates()
-    classes = classes_of(model)
+    if not detection.has_shape:
+        raise_if_shape(model)
+    given, classes = covariates or Covariates(), classes_of(model)
     known = [detection_columns(sessions, i, given) for i in range(len(sessions))]
     factors = factor_levels(known, sessions)
     by_parameter = {p: {**factors, "party": _parties(model, sessions, p) or factors["party"]} for p in DETECTION}
-    built = [_detection(model, s, known[i], classes, by_parameter) for i, s in enumerate(sessions)]
-    names = built[0].names
+    built = [detection_design(model, s, known[i], classes, by_parameter) for i, s in enumerate(sessions)]
     sides = levels(sessions, model.sides, "density", SIDE).usable if SIDE in model.formula("D").variables else ()
     density_names, density = _density(model, sessions, given, sides)
     share_names, share = _share(model, sessions, given)
     parts = _Parts()
     of_density = parts.add(density_names)
-    of_detection = [parts.add(_named(detection.intercept if p == "lambda0" else p, names[p])) for p in DETECTION]
+    intensity, sigma, shape = (parts.add(_named(_called(p, detection), built[0].names[p])) for p in DETECTION)
     shares = tuple(_shares(model, classes, share_names, parts))
     distance = parts.add(model.distance.names if model.distance else ())
-    if not detection.has_shape:
-        raise_if_shape(model)
-    return (
-        Design(
-            model,
-            detection,
-            of_density,
-            of_detection[0],
-            of_detection[1],
-            of_detection[2],
-            shares,
-            distance,
-            classes,
-            by_parameter,
-            sides,
-            given,
-            tuple(
-                SessionDesign(density[i], b.values["lambda0"], b.values["sigma"], b.values["z"], share[i])
-                for i, b in enumerate(built)
-            ),
-        ),
-        tuple(s if b.rows is None else with_rows(s, b.rows) for s, b in zip(sessions, built, strict=True)),
+    of_parts = (of_density, intensity, sigma, shape, shares, distance)
+    matrices = tuple(
+        SessionDesign(density[i], b.values["lambda0"], b.values["sigma"], b.values["z"], share[i])
+        for i, b in enumerate(built)
     )
+    made = Design(model, detection, *of_parts, classes, by_parameter, sides, given, matrices)
+    return made, tuple(s if b.rows is None else with_rows(s, b.rows) for s, b in zip(sessions, built, strict=True))
+
+
+def _called(parameter: str, detection: Detection) -> str:
+    """What a parameter is called where the intensity is a probability: g0."""
+    return detection.intercept if parameter == "lambda0" else parameter
 
 
 def raise_if_shape(model: Model) -> None:
@@ -312,70 +298,3 @@ def _shares(model: Model, classes: Sequence[AnimalClass], columns: Sequence[str]
         others = range(2, MIXTURES[model.mixture] + 1)
         found.append(Share(level, tuple(parts.add(_named(f"{PMIX}.{k}", columns)) for k in others)))
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class _DetectionDesign:
-    """Column names and, a class, matrices of each detection parameter; the rows, None where they are plain."""
-
-    names: dict[str, tuple[str, ...]]
-    values: dict[str, tuple[Floats, ...]]
-    rows: Rows | None
-
-
-def _detection(
-    model: Model,
-    session: Session,
-    known: Mapping[str, Column],
-    classes: Sequence[AnimalClass],
-    factors: Mapping[str, Mapping[str, tuple[str, ...]]],
-) -> _DetectionDesign:
-    """The designs of detection on every cell, then the distinct ones as rows and kernels."""
-    grid = grid_of(known, model.detection_variables, len(session.x_m))
-    shape = np.broadcast_shapes((len(session.x_m), 1, 1), *(a.shape for a in grid.values()))
-    flat = {n: np.asarray(a).ravel() for n, a in grid.items()}
-    size = int(np.prod(shape))
-    names: dict[str, tuple[str, ...]] = {}
-    values: dict[str, list[Floats]] = {}
-    for parameter in DETECTION:
-        for one in classes:
-            columns = {**known, **flat, **{n: np.repeat(v, size) for n, v in one.columns().items()}}
-            made = matrix(parameter, model.formula(parameter), columns, factors[parameter], size)
-            names[parameter] = made.names
-            values.setdefault(parameter, []).append(_every_row(made.values, size))
-    if model.detection_function not in ("HR", "HHR"):
-        names["z"], values["z"] = (), [v[:, :0] for v in values["z"]]
-    rows, kernel_first, row_first = _rows_of(values, shape, session.records.effort.shape[1], model)
-    first = {"lambda0": row_first, "sigma": kernel_first, "z": kernel_first}
-    taken = {p: tuple(v[first[p]] for v in of_class) for p, of_class in values.items()}
-    return _DetectionDesign(names, taken, rows)
-
-
-def _every_row(values: Floats, size: int) -> Floats:
-    """A matrix of the intercept alone repeats its one row."""
-    return values if len(values) == size else np.repeat(values[:1], size, axis=0)
-
-
-def _rows_of(
-    values: Mapping[str, Sequence[Floats]], shape: tuple[int, ...], occasions: int, model: Model
-) -> tuple[Rows | None, Ints, Ints]:
-    """The distinct rows, and the first cell of each kernel and of each row; rows are None where plain."""
-    detectors = shape[0]
-    if shape[1:] == (1, 1):
-        index = np.arange(detectors, dtype=np.int64)
-        return None, index, index
-    detector = np.repeat(np.arange(detectors, dtype=float), shape[1] * shape[2])
-    _, kernel_first, kernel = np.unique(
-        np.column_stack([detector, *values["sigma"], *values["z"]]), axis=0, return_index=True, return_inverse=True
-    )
-    _, row_first, row = np.unique(
-        np.column_stack([kernel.ravel(), *values["lambda0"]]), axis=0, return_index=True, return_inverse=True
-    )
-    of_cell = np.broadcast_to(row.reshape(shape), (detectors, occasions, shape[2])).astype(np.int64)
-    kernel_detector = detector[kernel_first].astype(np.int64)
-    collapses = shape[1] == 1 and not is_learned(model.detection_variables)
-    return (
-        Rows(of_cell, kernel.ravel()[row_first].astype(np.int64), kernel_detector, collapses),
-        kernel_first,
-        row_first,
-    )

@@ -92,9 +92,13 @@ class Detection:
         """Hazard h of a full occasion and dh/dlog g, from intensities g of any shape."""
         if self.by_hazard:
             return intensity, intensity
-        missed = 1.0 - np.minimum(intensity, _LARGEST_PROBABILITY)
-        hazard = np.log(missed)  # not log1p: hazards are added to others, so only their absolute error counts
-        return np.negative(hazard, out=hazard), np.divide(intensity, missed, out=missed)
+        if intensity.max(initial=0.0) > _LARGEST_PROBABILITY:
+            intensity = np.minimum(intensity, _LARGEST_PROBABILITY)
+        odds = 1.0 - intensity
+        np.reciprocal(odds, out=odds)
+        hazard = np.log(odds)  # not log1p: hazards are added to others, so only their absolute error counts
+        odds -= 1.0
+        return hazard, odds
 
     def correction(self, hazard: Floats, slope: Floats, effort: Floats) -> tuple[Floats, Floats]:
         """What phi adds to log(g e), and its derivative by log g; both go to 0 with g.
@@ -152,8 +156,8 @@ def _log_excess_near_0(x: Floats, terms: int) -> tuple[Floats, Floats]:
 class Fall:
     """log k and its derivatives by log sigma and (hazard rate only) by log z, equal shapes.
 
-    k depends on d / sigma alone, so the derivative by log d is minus that by log sigma. `by_share` (ways, rows, points):
-    derivatives by the shares of several ways to the same place (see `distance.Ways`).
+    k depends on d / sigma alone, so the derivative by log d is minus that by log sigma. `by_share` (ways, rows,
+    points): derivatives by the shares of several ways to the same place (see `distance.Ways`).
     """
 
     value: Floats

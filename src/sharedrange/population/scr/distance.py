@@ -79,7 +79,13 @@ class Ways:
         by_log_shape = self._mean(by_share, shapes) if shapes else None
         return Fall(top + np.log(total), by_log_sigma, by_log_shape, by_share)
 
-    def pull_back(self, by_log: Floats, falls: Fall, where: Ints, points: slice | Ints) -> Floats:
+    def pull_back(
+        self,
+        by_log: Floats,
+        falls: Fall,
+        where: Ints,  # noqa: ARG002  (as Distances has it)
+        points: slice | Ints,  # noqa: ARG002  (as Distances has it)
+    ) -> Floats:
         """Derivatives by the parameters (P,), from those by log k of detectors `where` at `points`."""
         if falls.by_share is None or not len(self.slopes):
             return np.empty(0)
@@ -95,7 +101,8 @@ class Distance(Protocol):
 
     `names` of the parameters, which must not be those of the model; `start` values. `between` is called with a
     session as the likelihood sees it: `x_m`, `y_m` (J,) and `mask_x_m`, `mask_y_m` (M,) are metres from one
-    origin; `mask_row` (M,) leads to rows of the Mask that the caller gave.
+    origin; `mask_row` (M,) leads to rows of the Mask that the caller gave. A distance that is the least of many,
+    whose derivatives jump where another becomes the least, says so by an attribute `kinked` that is true.
     """
 
     @property

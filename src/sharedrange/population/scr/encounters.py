@@ -14,11 +14,13 @@ Detectors that compete for the animal need the total hazard of each occasion on 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.special import gammaln
 
 Floats = NDArray[np.float64]
@@ -90,16 +92,24 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """Distinct differences from the exposure: `effort` (Z, R) by row; `kind` (u,): which each history has."""
+
+    effort: Floats
+    kind: Ints
+
+
+@dataclass(frozen=True, slots=True)
 class Encounters:
     """Sufficient statistics of u distinct histories in Q columns; a column is a row under one effort.
 
-    `exposure` (R,): effort that an animal never caught meets; `reach` (R,): the most that any animal meets;
-    `extra` (u, R): what a history met beyond `exposure`, None where nothing is learned; `totals`: None unless
-    detectors compete. `alike` (n,): number of the group of animals whose full histories are the same;
-    `row_of_animal` (n,): from animals to distinct histories.
+    `counts` (u, Q), sparse: a country's animals are each seen at a few detectors. `exposure` (R,): effort that an
+    animal never caught meets; `reach` (R,): the most that any animal meets; `learned`: what histories met beyond
+    `exposure`, None where nothing is learned; `totals`: None unless detectors compete. `alike` (n,): number of the
+    group of animals whose full histories are the same; `row_of_animal` (n,): from animals to distinct histories.
     """
 
-    counts: Floats
+    counts: csr_array
     column_row: Ints
     column_effort: Floats
     frequency: Floats
@@ -107,10 +117,15 @@ class Encounters:
     row_of_animal: Ints
     exposure: Floats
     reach: Floats
-    extra: Floats | None
+    learned: Learned | None
     totals: Totals | None
     alike: Ints
     log_constant: float
+
+    @property
+    def extra(self) -> Floats | None:
+        """Effort by row that each history met beyond `exposure`, shape (u, R)."""
+        return None if self.learned is None else self.learned.effort[self.learned.kind]
 
 
 def plain_rows(detectors: int, occasions: int) -> Rows:
@@ -126,14 +141,14 @@ def encounters(records: Records, rows: Rows) -> Encounters:
     state = _states(cells) if rows.learns else np.zeros(len(cells.animal), dtype=np.int64)
     row = rows.of_cell[cells.detector, cells.occasion, state]
     pairs, column = _columns(row, cells.effort, per_effort=not (records.poisson or records.unit_size))
-    table = np.zeros((n, len(pairs)))
-    np.add.at(table, (cells.animal, column), cells.count)
+    table = _sparse((n, len(pairs)), cells.animal, column, cells.count)
     exposure = np.bincount(rows.of_cell[:, :, NAIVE].ravel(), records.effort.ravel(), size).astype(float)
     extra = _extra(records, rows) if rows.learns or records.last is not None else None
     totals = _totals(records, rows) if records.competing else None
     collapsed = rows.collapses and not records.competing
-    parts = [table, records.sex[:, None], *([extra] if extra is not None else []), *([totals.counts] if totals else [])]
-    first, row_of_animal, frequency = _distinct(np.column_stack(parts))
+    parts = [_keys(table), records.sex.tolist()]
+    parts += [_row_bytes(dense) for dense in (extra, totals.counts if totals else None) if dense is not None]
+    first, row_of_animal, frequency = _distinct(list(zip(*parts, strict=True)))
     return Encounters(
         counts=table[first],
         column_row=pairs[:, 0].astype(np.int64),
@@ -143,11 +158,35 @@ def encounters(records: Records, rows: Rows) -> Encounters:
         row_of_animal=row_of_animal,
         exposure=exposure,
         reach=exposure if extra is None else exposure + np.maximum(extra.max(axis=0, initial=0.0), 0.0),
-        extra=None if extra is None else extra[first],
+        learned=None if extra is None else _learned_kinds(extra[first]),
         totals=Totals(totals.effort, totals.counts[first]) if totals else None,
         alike=_alike(records, table, collapsed=collapsed),
         log_constant=_log_constant(records, collapsed=collapsed),
     )
+
+
+def _sparse(shape: tuple[int, int], row: Ints, column: Ints, values: Floats) -> csr_array:
+    """A sparse matrix of sums of values, the columns of each row in order."""
+    table = csr_array((values, (row, column)), shape)
+    table.sum_duplicates()
+    return table
+
+
+def _keys(table: csr_array) -> list[tuple[bytes, bytes]]:
+    """Something equal for equal rows of a sparse matrix alone."""
+    ends = table.indptr.tolist()
+    pieces = [slice(a, b) for a, b in pairwise(ends)]
+    return [(table.indices[piece].tobytes(), table.data[piece].tobytes()) for piece in pieces]
+
+
+def _row_bytes(table: Floats) -> list[bytes]:
+    """Something equal for equal rows of a matrix alone."""
+    return [row.tobytes() for row in table + 0.0]  # no negative zeros, which have other bytes
+
+
+def _learned_kinds(extra: Floats) -> Learned:
+    first, kind, _ = _distinct(_row_bytes(extra))
+    return Learned(extra[first], kind)
 
 
 def _columns(row: Ints, effort: Floats, *, per_effort: bool) -> tuple[Floats, Ints]:
@@ -157,16 +196,18 @@ def _columns(row: Ints, effort: Floats, *, per_effort: bool) -> tuple[Floats, In
     return pairs, column.ravel().astype(np.int64)
 
 
-def _distinct(table: Floats) -> tuple[Ints, Ints, Floats]:
-    """First animal of each distinct row, row of each animal, and how many animals share it."""
-    _, first, row, frequency = np.unique(table, axis=0, return_index=True, return_inverse=True, return_counts=True)
-    return first, row.ravel().astype(np.int64), frequency.astype(float)
+def _distinct(keys: Sequence[Hashable]) -> tuple[Ints, Ints, Floats]:
+    """First animal of each distinct key, place of each animal's key among these, and how many animals share it."""
+    place: dict[Hashable, int] = {}
+    row = np.array([place.setdefault(key, len(place)) for key in keys], dtype=np.int64)
+    _, first, frequency = np.unique(row, return_index=True, return_counts=True)
+    return first.astype(np.int64), row, frequency.astype(float)
 
 
-def _alike(records: Records, table: Floats, *, collapsed: bool) -> Ints:
+def _alike(records: Records, table: csr_array, *, collapsed: bool) -> Ints:
     """Number of the group of each animal: with the same counts in all columns, or in all cells."""
     if collapsed:
-        return _distinct(table)[1]
+        return _distinct(_keys(table))[1]
     cells = records.cells
     seen: list[list[tuple[int, int, float]]] = [[] for _ in records.individuals]
     for who, where, when, count in zip(cells.animal, cells.detector, cells.occasion, cells.count, strict=True):

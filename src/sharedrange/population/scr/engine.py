@@ -20,7 +20,7 @@ from sharedrange.population.scr.derived import Population
 from sharedrange.population.scr.estimates import Numbers, coefficient_table, fit_table
 from sharedrange.population.scr.fitting import Fit, fit_sessions, prepare_sessions
 from sharedrange.population.scr.pooling import PoolingTest, doubts, table_of, tests_of
-from sharedrange.population.scr.profile import profiled, profiles_of, uses_profile
+from sharedrange.population.scr.profiled import profiled, profiles_of, uses_profile
 from sharedrange.population.scr.settings import ScrInputs, ScrSettings
 from sharedrange.population.scr.thin import refusal
 
@@ -99,6 +99,7 @@ def answer_of(inputs: ScrInputs, settings: ScrSettings, fit: Fit, tests: tuple[P
             "tests": table_of(tests),
             "animals": _with_sex(population.animals(), inputs),
             "density": population.density_table(),
+            "covariances": Numbers(population, inputs.scope, settings.level).covariances(),
         },
         findings=findings,
     )
@@ -114,4 +115,4 @@ def _with_sex(animals: pl.DataFrame, inputs: ScrInputs) -> pl.DataFrame:
     return joined.select(*first, pl.exclude(first))
 
 
-ENGINE = Engine(name="population.scr", version=1, Settings=ScrSettings, Inputs=ScrInputs, function=answer)
+ENGINE = Engine(name="population.scr", version=2, Settings=ScrSettings, Inputs=ScrInputs, function=answer)

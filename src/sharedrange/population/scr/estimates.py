@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sharedrange.core.answer import LISTED, Estimate, Scope
 from sharedrange.core.history import CaptureHistory
-from sharedrange.population.scr.derived import Derived, Population, Realised, Region, on_side
+from sharedrange.population.scr.derived import Derived, Population, Realised, Region, covariance_table, on_side
 from sharedrange.population.scr.design import Part, Share
 from sharedrange.population.scr.fitting import Fit, SessionFit
 from sharedrange.population.scr.links import floored_interval, logit_interval, lognormal_interval
@@ -39,6 +39,11 @@ class Numbers:
             *self._detection_numbers(),
             *self._listed(histories),
         )
+
+    def covariances(self) -> pl.DataFrame:
+        """Covariance of the expected numbers of the whole (region ""), its parts and each side."""
+        p = self._population
+        return covariance_table(p, {"": p.reported, **self._parts, **{side: on_side(side) for side in p.sides}})
 
     def _population_numbers(self) -> Iterator[Estimate]:
         p = self._population
@@ -84,8 +89,7 @@ class Numbers:
 
     def _realised(self, name: str, side: str = "") -> Estimate:
         realised = self._realised_populations[name]
-        unsure = realised.value - realised.certain
-        low, high = floored_interval(realised.certain, unsure, realised.se, self._level)
+        low, high = floored_interval(realised.value, realised.se, realised.certain, self._level)
         return Estimate(name, realised.value, "animals", low, high, realised.se, self._level, self._scope_of(side))
 
     def _scope_of(self, side: str = "", sex: str = "") -> Scope:

@@ -161,10 +161,11 @@ def _distance(seen: Floats, expected: Floats) -> Floats:
 
 
 def detections(session: Session) -> Floats:
-    """Detections of each distinct history at each detector, shape (u, J)."""
-    table = np.zeros((len(session.x_m), len(session.frequency)))
-    np.add.at(table, session.column_detector, session.counts.T)
-    return table.T
+    """Detections of each distinct history at each detector, shape (u, J): the mean of animals that share it."""
+    cells, row = session.records.cells, session.seen.row_of_animal
+    table = np.zeros((len(session.frequency), len(session.x_m)))
+    np.add.at(table, (row[cells.animal], cells.detector), cells.count)
+    return np.asarray(table / session.frequency[:, None])
 
 
 def expected_detections(design: Design, beta: Floats, index: int, session: Session) -> Floats:

@@ -24,12 +24,13 @@ from sharedrange.population.scr.search import Chart, Climb, Peak, Unbounded, Wor
 from sharedrange.population.scr.session import Session, prepare, with_captures
 from sharedrange.population.scr.splits import Levels, label, levels, usable_model, without
 from sharedrange.population.scr.start import embedded, in_order, mixture_starts, starting_values, step_sizes
-from sharedrange.population.scr.thinning import coarser, shows_curvature
+from sharedrange.population.scr.thinning import CLIMB_SIGMAS, COVARIANCE_SIGMAS, coarser, shows_curvature
 
 __all__ = ["Fit", "Problem", "SessionFit", "evaluate_session", "fit", "fit_sessions", "log_likelihood"]
 
 Floats = NDArray[np.float64]
 _CLIMBS = 2  # of a mixture, from the highest of many starts
+_NULL_GRADIENT = 0.05  # per standard error: where a simpler model's climb may end that only leads to a richer one's
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +77,21 @@ class Problem:
         place = self.design.sigma.place
         return float(np.exp(min(float((x @ beta[place]).min()) for d in self.design.sessions for x in d.sigma)))
 
-    def thinned(self, start: Floats) -> Problem | None:
-        """The same problem on masks thinned as far as the scale in `start` allows, if it does."""
-        found = coarser(self.design, self.sessions, self.least_sigma_m(start))
+    def thinned(self, start: Floats, sigmas: float = CLIMB_SIGMAS) -> Problem | None:
+        """The same problem on masks thinned to a spacing of `sigmas` of the scale in `start`, if they can be."""
+        found = coarser(self.design, self.sessions, sigmas * self.least_sigma_m(start))
         return None if found is None else Problem(*found)
 
     def climb(self, chart: Chart | None = None, work: Work | None = None, name: str = "") -> Climb:
         """A climb of the kernel in given coordinates (by default those of `chart`)."""
-        watched = [i for i, parameter in enumerate(self.names) if self.design.split_of(parameter)]
-        return Climb(self.kernel, chart or self.chart(), self.names, work or Work(), label=name, watched=watched)
+        parts = (self.design.density, self.design.sigma)
+        alone = {
+            part.names[0] for part in parts if len(part.names) == 1
+        }  # with covariates an intercept may lie far off
+        watched = [i for i, name in enumerate(self.names) if name in alone or self.design.split_of(name)]
+        kinked = bool(getattr(self.design.model.distance, "kinked", False))
+        where = chart or self.chart()
+        return Climb(self.kernel, where, self.names, work or Work(), label=name, watched=watched, kinked=kinked)
 
     def maximise(self, near: Fit, fixed: Mapping[str, float] | None = None, start: Floats | None = None) -> Peak:
         """The maximum with parameters held at given values (link scale), without its covariance.
@@ -254,27 +261,45 @@ def _maximum(problem: Problem, sessions: tuple[Session, ...], work: Work) -> Pea
     begin = problem.start()
     thin = problem.thinned(begin)
     starts = _starts(problem, sessions, begin, work)
-    climb, first = problem.climb(work=work, name=label(problem.design.model)), None
-    if thin is not None:
-        first = thin.climb(problem.chart(), work, f"{label(problem.design.model)}, thinned")
-    way = first or climb
+    top = _Top(problem, thin, work)
+    way = top.thin or top.climb
     promising = sorted(starts, key=way.height, reverse=True)[:_CLIMBS] if len(starts) > 1 else starts
     best = max((way.near(start) for start in promising), key=lambda peak: peak.value).beta
-    peak = _finish(problem, climb, thin, first, best)
+    peak = top.reached(best)
     ordered = in_order(problem.design, peak.beta)
-    return peak if ordered is None else _finish(problem, climb, thin, first, ordered)
+    return peak if ordered is None else top.reached(ordered)
 
 
-def _finish(problem: Problem, climb: Climb, thin: Problem | None, first: Climb | None, start: Floats) -> Peak:
-    """The end of the climb on the whole mask, if it can with the curvature of the thinned one."""
-    if thin is None or first is None:
-        return climb.finish(start)
-    if shows_curvature(thin.design, thin.sessions, problem.least_sigma_m(start)):
-        try:
-            return climb.finish(start, first)
-        except (Unbounded, DidNotConverge):  # what cannot be seen there may be seen on the whole mask
-            pass
-    return climb.finish(climb.near(start).beta)
+class _Top:
+    """The end of a climb: on the whole mask, with the curvature of a thinned one where that shows it."""
+
+    def __init__(self, problem: Problem, thin: Problem | None, work: Work) -> None:
+        self._problem, self._thinned, self._work, self._chart = problem, thin, work, problem.chart()
+        self._name = label(problem.design.model)
+        self.climb = problem.climb(self._chart, work, self._name)
+        self.thin = None if thin is None else thin.climb(self._chart, work, f"{self._name}, thinned")
+
+    def reached(self, start: Floats) -> Peak:
+        """The maximum from nearby, with its covariance. Raises Unbounded, DidNotConverge."""
+        if self.thin is None:
+            return self.climb.finish(start)
+        curvature = self._curvature(start)
+        if curvature is not None:
+            try:
+                return self.climb.finish(start, curvature)
+            except (Unbounded, DidNotConverge):  # what cannot be seen there may be seen on the whole mask
+                pass
+        return self.climb.finish(self.climb.near(start).beta)
+
+    def _curvature(self, start: Floats) -> Climb | None:
+        """A climb on a mask thinned so far that it still shows the curvature: the one climbed on, or a finer one."""
+        sigma_m = self._problem.least_sigma_m(start)
+        if self._thinned and shows_curvature(self._thinned.design, self._thinned.sessions, sigma_m):
+            return self.thin
+        finer = self._problem.thinned(start, COVARIANCE_SIGMAS)
+        if finer is None or not shows_curvature(finer.design, finer.sessions, sigma_m):
+            return None
+        return finer.climb(self._chart, self._work, f"{self._name}, curvature")
 
 
 def _starts(problem: Problem, sessions: tuple[Session, ...], start: Floats, work: Work) -> list[Floats]:
@@ -283,7 +308,8 @@ def _starts(problem: Problem, sessions: tuple[Session, ...], start: Floats, work
     if not made.model.is_null:
         null = Problem(*design(made.model.null, sessions, made.detection, made.covariates))
         begin = null.start()
-        below = (null.thinned(begin) or null).climb(null.chart(), work, f"{label(null.design.model)}<").near(begin)
+        climb = (null.thinned(begin) or null).climb(null.chart(), work, f"{label(null.design.model)}<")
+        below = climb.near(begin, _NULL_GRADIENT)
         start = embedded(null.design, below.beta, made, start)
     return mixture_starts(made, start) if made.model.mixture else [start]
 

@@ -30,29 +30,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sharedrange.population.scr.blocks import BlockTerms, Field, FieldGradient, Hazards, Integrand
+from sharedrange.population.scr.blocks import BlockTerms, Integrand
+from sharedrange.population.scr.derivatives import Derivatives
 from sharedrange.population.scr.detection import Detection
-from sharedrange.population.scr.session import Block, Session
+from sharedrange.population.scr.fields import Field, FieldGradient
+from sharedrange.population.scr.session import Session
 
 __all__ = ["ClassLikelihood", "ClassTerms", "Field", "FieldGradient"]
 
 Floats = NDArray[np.float64]
 
-_KEPT_VALUES = 25_000_000  # 200 MB of doubles: below this, blocks are kept between the two passes
+_KEPT_VALUES = 25_000_000  # 200 MB of doubles: as many blocks are kept between the two passes, the rest made again
 
 
 @dataclass(frozen=True, slots=True)
 class ClassTerms:
-    """First pass over one class: log I_i (u,), Lambda, exp(-H) at every mask point (M,), and blocks if kept."""
+    """First pass over one class: log I_i (u,), Lambda, exp(-H) at every mask point (M,), and the first blocks."""
 
     log_integral: Floats
     expected_detected: float
     undetected: Floats
-    kept: tuple[BlockTerms, ...] | None
+    kept: tuple[BlockTerms, ...]
 
 
 class ClassLikelihood:
@@ -69,10 +72,6 @@ class ClassLikelihood:
         self._integrand = Integrand(session, detection, field, self._rows)
         self.terms = self._integrate()
 
-    def hazards(self, block: Block) -> Hazards:
-        """Detection in one block by the rows that reach it."""
-        return self._integrand.hazards(block)
-
     @property
     def expected_animals(self) -> float:
         """Animals of the class that the density expects on the mask."""
@@ -82,23 +81,25 @@ class ClassLikelihood:
         s = self.session
         integral = np.full(len(self._rows), -np.inf)
         undetected = np.empty(len(s.mask_x_m))
-        keep = 3 * len(s.rows.kernel) * len(s.mask_x_m) <= _KEPT_VALUES
         kept: list[BlockTerms] = []
+        room = _KEPT_VALUES
         for block in s.blocks:
             terms = self._integrand.terms(block)
             undetected[block.points] = np.exp(-terms.hazards.cumulative)
             part = terms.top + np.log(terms.weights.sum(axis=1))
             integral[terms.alive] = np.logaddexp(integral[terms.alive], part)
-            if keep:
+            room -= terms.size
+            if room > 0:
                 kept.append(terms)
         detected = float(np.exp(self.field.log_density) @ (1.0 - undetected))
         everyone = np.full(len(s.frequency), -np.inf)
         everyone[self._rows] = integral
-        return ClassTerms(everyone, detected, undetected, tuple(kept) if keep else None)
+        return ClassTerms(everyone, detected, undetected, tuple(kept))
 
     def _posterior(self, share: Floats) -> Iterator[tuple[BlockTerms, Floats]]:
         """Each block with the posterior weight of every alive history at every point, times `share` (u,)."""
-        blocks = self.terms.kept or (self._integrand.terms(block) for block in self.session.blocks)
+        kept = self.terms.kept
+        blocks = chain(kept, map(self._integrand.terms, self.session.blocks[len(kept) :]))
         integral = self.terms.log_integral[self._rows]
         mine = share[self._rows]
         for terms in blocks:
@@ -110,26 +111,20 @@ class ClassLikelihood:
 
         `share` (u,) is frequency times class probability; -1 and 0 are those of a Poisson number of animals.
         """
-        integrand, density = self._integrand, np.exp(self.field.log_density)
-        sums = integrand.no_gradient()
-        sums.log_density[:] = density * (by_expected + by_detected * (1.0 - self.terms.undetected))
-        moments = np.zeros((len(self._rows), 4))
+        density = np.exp(self.field.log_density)
+        by_density = density * (by_expected + by_detected * (1.0 - self.terms.undetected))
+        sums = Derivatives(self._integrand, by_density)
         for terms, weights in self._posterior(share):
             points = terms.block.points
-            missed = by_detected * density[points] * self.terms.undetected[points]
-            integrand.add(sums, terms, weights, missed)
-            sums.log_density[points] += weights.sum(axis=0)
-            if integrand.quadratic:
-                moments[terms.alive] += weights @ self.session.mask_basis[:, points].T
-        if integrand.quadratic:
-            integrand.add_quadratic(sums, moments)
-        return sums
+            sums.add(terms, weights, by_detected * density[points] * self.terms.undetected[points])
+        return sums.total()
 
     def by_density(self, by_log_density: Floats) -> FieldGradient:
         """Derivatives of something that depends on density alone; `by_log_density` (M,)."""
-        sums = self._integrand.no_gradient()
-        sums.log_density[:] = by_log_density
-        return sums
+        s = self.session
+        rows, kernels = np.zeros(len(s.rows.kernel)), np.zeros(len(s.rows.kernel_detector))
+        distance = np.zeros(0 if self.field.distance is None else len(self.field.distance.slopes))
+        return FieldGradient(rows, kernels, by_log_density, kernels, distance)
 
     def posterior_sums(self, share: Floats, features: Floats) -> Floats:
         """sum_m W_im share_i features_m for features of shape (M, F) (block order): shape (u, F)."""
@@ -142,9 +137,7 @@ class ClassLikelihood:
         """Expected animals not detected, sum_m region_m a D exp(-H), and its derivatives; `region` (M,)."""
         s = self.session
         missed = np.exp(self.field.log_density) * self.terms.undetected * region
-        sums = self._integrand.no_gradient()
+        sums = Derivatives(self._integrand, missed.copy())
         for block in s.blocks:
-            hazards = self.hazards(block)
-            self._integrand.add_exposure(sums, hazards, block, -missed[block.points])
-        sums.log_density[:] = missed
-        return float(missed.sum()), sums
+            sums.add_exposure(self._integrand.hazards(block), block, -missed[block.points])
+        return float(missed.sum()), sums.total()

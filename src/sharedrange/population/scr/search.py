@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 Objective = Callable[[Floats], tuple[float, Floats]]
 
 _STEP = 3e-5  # standard errors (roughly): forward differences of an exact gradient err by this share of a derivative
+_STEP_OVER_KINKS = 0.05
 _FLAT = 1e-9  # the log-likelihood that may be left to gain (half the Newton decrement)
 _NEAR = 1e-4  # the same, for a Hessian that was taken a little off the maximum: 1 % of a standard error away
 _GRADIENT = 5e-3
@@ -116,7 +117,9 @@ class Climb:
 
     `names`: of the parameters, for what is said if it fails; `label`: in the checkpoint.
 
-    `watched`: places of parameters that may have no finite maximum, each a logarithm or logit.
+    `watched`: places of parameters that may have no finite maximum, each a logarithm or logit. `kinked`: the gradient
+    jumps a little wherever the least of several paths becomes another one; its differences are taken over steps in
+    which many such jumps average out.
     """
 
     def __init__(
@@ -128,6 +131,7 @@ class Climb:
         *,
         label: str = "",
         watched: Sequence[int] = (),
+        kinked: bool = False,
     ) -> None:
         self._objective = objective
         self._chart = chart
@@ -135,29 +139,38 @@ class Climb:
         self._work = work
         self._label = label
         self._watched = np.array(watched, dtype=np.int64)
+        self._kinked = kinked
         self._known: dict[bytes, tuple[float, Floats]] = {}
+        self._places: dict[bytes, Floats] = {}
 
     def value(self, theta: Floats) -> tuple[float, Floats]:
         """Value and gradient at a point; a point costs nothing the second time."""
         key = theta.tobytes()
         if key not in self._known:
-            value, gradient = self._work.evaluate(self._objective, self._chart.beta(theta), self._label)
+            beta = self._chart.beta(theta)
+            self._places[beta.tobytes()] = theta.copy()
+            value, gradient = self._work.evaluate(self._objective, beta, self._label)
             self._known[key] = value, np.asarray(self._chart.back.T @ gradient)
         return self._known[key]
 
     def height(self, beta: Floats) -> float:
         """The value at parameters."""
-        return self.value(self._chart.theta(beta))[0]
+        return self.value(self._place(beta))[0]
 
-    def near(self, start: Floats) -> Peak:
+    def _place(self, beta: Floats) -> Floats:
+        """The point of parameters, to the last bit where the climb has been there."""
+        known = self._places.get(np.asarray(beta).tobytes())
+        return self._chart.theta(beta) if known is None else known
+
+    def near(self, start: Floats, gradient_left: float = _GRADIENT) -> Peak:
         """Close to the maximum from parameters `start`, by BFGS whose first metric is the chart's. No covariance."""
 
         def negative(theta: Floats) -> tuple[float, Floats]:
             value, gradient = self.value(theta)
             return -value, -gradient
 
-        first = self._chart.theta(start)
-        found = minimize(negative, first, jac=True, method="BFGS", options={"gtol": _GRADIENT, "maxiter": 200})
+        first = self._place(start)
+        found = minimize(negative, first, jac=True, method="BFGS", options={"gtol": gradient_left, "maxiter": 200})
         theta = np.asarray(found.x, dtype=float)
         value, gradient = self.value(theta)
         return Peak(self._chart.beta(theta), value, gradient, np.zeros((len(self._names),) * 2))
@@ -167,7 +180,7 @@ class Climb:
 
         `curvature`: a climb of a cheaper objective in the same chart, whose Hessian is taken instead.
         """
-        theta = self._chart.theta(start)
+        theta = (curvature or self)._place(start)
         value, gradient = self.value(theta)
         for _ in range(8):
             covariance, decrement = (curvature or self).covariance(theta), np.inf
@@ -176,9 +189,16 @@ class Climb:
                 decrement = 0.5 * float(gradient @ step)
                 if decrement < _FLAT:
                     return self._peak(theta, value, gradient, covariance)
-                theta, value, gradient = self._uphill(theta, value, step)
+                try:
+                    theta, value, gradient = self._uphill(theta, value, step)
+                except DidNotConverge:
+                    if self._kinked and decrement < _NEAR:  # a ridge: its two sides never agree to the last digit
+                        return self._peak(theta, value, gradient, covariance)
+                    raise
                 if decrement > _NEAR:
                     break
+            if self._kinked and decrement < _NEAR:
+                return self._peak(theta, value, gradient, covariance)
         raise self._lost("scr-not-converged", float(np.abs(gradient).max()), self._along(gradient))
 
     def _peak(self, theta: Floats, value: float, gradient: Floats, covariance: Floats) -> Peak:
@@ -197,10 +217,11 @@ class Climb:
     def covariance(self, theta: Floats) -> Floats:
         """Inverse of minus the Hessian, from forward differences of the exact gradient. Raises Unbounded."""
         gradient, rows = self.value(theta)[1], []
+        size = _STEP_OVER_KINKS if self._kinked else _STEP
         for k in range(len(theta)):
             shift = np.zeros(len(theta))
-            shift[k] = _STEP
-            rows.append((self.value(theta + shift)[1] - gradient) / _STEP)
+            shift[k] = size
+            rows.append((self.value(theta + shift)[1] - gradient) / size)
         information = -0.5 * (np.array(rows) + np.array(rows).T).reshape(len(theta), len(theta))
         try:
             root = np.linalg.cholesky(information)

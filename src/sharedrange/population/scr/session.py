@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 from scipy.special import gammaln
 
@@ -33,12 +34,20 @@ class Block:
     """A piece of the mask.
 
     `points`: its rows; `nearest_m2`: lower bounds of squared distance to detectors, (J,); `box`: least and
-    greatest x, least and greatest y of its points.
+    greatest x, least and greatest y of its points. `basis` (4, points): rows 1, x, y, x^2 + y^2 about `centre`,
+    in which a squared distance is linear without loss of digits.
     """
 
     points: slice | Ints
     nearest_m2: Floats
-    box: tuple[float, float, float, float] = (-np.inf, np.inf, -np.inf, np.inf)
+    box: tuple[float, float, float, float]
+    centre: tuple[float, float]
+    basis: Floats
+
+    @property
+    def width_m(self) -> float:
+        """The longer side of the box."""
+        return max(self.box[1] - self.box[0], self.box[3] - self.box[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +99,8 @@ class Session:
 
     @property
     def counts(self) -> Floats:
-        """Detections of each distinct history in each column, shape (u, Q)."""
-        return self.seen.counts
+        """Detections of each distinct history in each column, shape (u, Q); sparse in `seen.counts`."""
+        return np.asarray(self.seen.counts.toarray())
 
     @property
     def column_detector(self) -> Ints:
@@ -125,7 +134,7 @@ class Session:
 
     def detections_by_detector(self) -> Floats:
         """Detections at each detector, shape (J,)."""
-        per_column = self.frequency @ self.counts
+        per_column = self.seen.counts.T @ self.frequency
         total = np.bincount(self.column_detector, weights=per_column, minlength=len(self.x_m))
         return total.astype(float)
 
@@ -173,7 +182,7 @@ def prepare(
         surveyed=mask.surveyed[order],
         edge=mask.edge()[order],
         cell_area_km2=mask.cell_area_km2,
-        blocks=tuple(_block(s, x, y, mask_x[s], mask_y[s]) for s in slices),
+        blocks=tuple(block_of(x, y, mask_x, mask_y, s) for s in slices),
     )
 
 
@@ -209,7 +218,7 @@ def recut(session: Session, keep: Ints, cell_area_km2: float) -> tuple[Session, 
     return (
         replace(
             session,
-            central_point=_central_points(session.counts, (session.x_m[where], session.y_m[where]), x, y),
+            central_point=_central_points(session.seen.counts, (session.x_m[where], session.y_m[where]), x, y),
             mask_x_m=x,
             mask_y_m=y,
             mask_basis=session.mask_basis[:, index],
@@ -220,7 +229,7 @@ def recut(session: Session, keep: Ints, cell_area_km2: float) -> tuple[Session, 
             surveyed=session.surveyed[index],
             edge=session.edge[index],
             cell_area_km2=cell_area_km2,
-            blocks=tuple(_block(s, session.x_m, session.y_m, x[s], y[s]) for s in slices),
+            blocks=tuple(block_of(session.x_m, session.y_m, x, y, s) for s in slices),
         ),
         index,
     )
@@ -297,10 +306,14 @@ def _halves(x_m: Floats, y_m: Floats, index: Ints) -> Iterator[Ints]:
     yield from _halves(x_m, y_m, order[middle:])
 
 
-def _block(points: slice, x: Floats, y: Floats, block_x: Floats, block_y: Floats) -> Block:
-    """A block with its bounding box; the distance from a detector to the box is at most that to its points."""
-    box = (float(block_x.min()), float(block_x.max()), float(block_y.min()), float(block_y.max()))
-    return Block(points, distance2_to_box(x, y, box), box)
+def block_of(x: Floats, y: Floats, mask_x: Floats, mask_y: Floats, points: slice | Ints) -> Block:
+    """A block of some mask points; from a detector at (x, y) to its box is at most as far as to its points."""
+    at_x, at_y = mask_x[points], mask_y[points]
+    box = (float(at_x.min()), float(at_x.max()), float(at_y.min()), float(at_y.max()))
+    centre = (0.5 * (box[0] + box[1]), 0.5 * (box[2] + box[3]))
+    dx, dy = at_x - centre[0], at_y - centre[1]
+    basis = np.stack([np.ones_like(dx), dx, dy, dx * dx + dy * dy])
+    return Block(points, distance2_to_box(x, y, box), box, centre, basis)
 
 
 def distance2_to_box(x: Floats, y: Floats, box: tuple[float, float, float, float]) -> Floats:
@@ -310,10 +323,10 @@ def distance2_to_box(x: Floats, y: Floats, box: tuple[float, float, float, float
     return np.asarray(dx * dx + dy * dy)
 
 
-def _central_points(counts: Floats, columns: tuple[Floats, Floats], mask_x: Floats, mask_y: Floats) -> Ints:
+def _central_points(counts: csr_array, columns: tuple[Floats, Floats], mask_x: Floats, mask_y: Floats) -> Ints:
     """Mask point nearest to the mean position of each history's detections; `columns`: x and y of each column."""
-    weights = counts / counts.sum(axis=1, keepdims=True)
-    return _nearest(mask_x, mask_y, weights @ columns[0], weights @ columns[1])
+    total = counts.sum(axis=1)
+    return _nearest(mask_x, mask_y, counts @ columns[0] / total, counts @ columns[1] / total)
 
 
 def nearest_mask_point(session: Session, x_m: Floats, y_m: Floats) -> Ints:

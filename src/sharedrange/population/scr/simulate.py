@@ -295,7 +295,7 @@ def _history(
         _kind(session),
         session.detectors,
         pl.DataFrame(people, schema=INDIVIDUALS),
-        table.cast(CAPTURES),  # type: ignore[arg-type]  # a Schema is a mapping of types
+        table.cast(CAPTURES),
         session.records.effort,
     )
 

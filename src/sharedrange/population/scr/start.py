@@ -181,10 +181,11 @@ def _pooled_scale_m(sessions: Sequence[Session]) -> float:
     squares, free = 0.0, 0.0
     for s in sessions:
         x, y = s.x_m[s.column_detector], s.y_m[s.column_detector]
-        total = s.counts.sum(axis=1)
+        counts = s.seen.counts
+        total = counts.sum(axis=1)
         for centre in (x, y):
-            mean = s.counts @ centre / total
-            squares += float(s.frequency @ (s.counts @ centre**2 - total * mean**2))
+            mean = counts @ centre / total
+            squares += float(s.frequency @ (counts @ centre**2 - total * mean**2))
         free += float(s.frequency @ (total - 1))
     nearest = min(np.sqrt(s.cell_area_km2) * 1000.0 for s in sessions)
     # two coordinates; never below the mask's resolution, where the integral would see nothing

@@ -25,11 +25,11 @@ _FEWEST_POINTS = 400
 _SMOOTH = frozenset({"side", "x", "y", "session", "Session"})  # covariates that a thinned mask still shows
 
 
-def coarser(made: Design, sessions: Sequence[Session], sigma_m: float) -> tuple[Design, tuple[Session, ...]] | None:
-    """The design and the sessions on thinned masks; None where masks are no grids, small, or coarse already."""
+def coarser(made: Design, sessions: Sequence[Session], spacing_m: float) -> tuple[Design, tuple[Session, ...]] | None:
+    """The design and the sessions on masks thinned to `spacing_m`; None where they are no grids, small, or coarse."""
     if made.model.distance is not None:
         return None  # whoever measures distance may need the whole mask
-    thinned = [_thinned(s, sigma_m) for s in sessions]
+    thinned = [_thinned(s, spacing_m) for s in sessions]
     if any(t is None for t in thinned):
         return None
     pairs = [t for t in thinned if t is not None]
@@ -48,14 +48,15 @@ def _spacing_m(session: Session) -> float:
     return float(np.sqrt(session.cell_area_km2)) * 1000.0
 
 
-def _thinned(session: Session, sigma_m: float) -> tuple[Session, Ints] | None:
+def _thinned(session: Session, spacing_m: float) -> tuple[Session, Ints] | None:
     """Every so manieth row and column of a mask, and their points (block order of the whole mask)."""
     size = len(session.mask_x_m)
-    step = min(int(CLIMB_SIGMAS * sigma_m / _spacing_m(session)), int(np.sqrt(size / _FEWEST_POINTS)))
+    step = min(int(spacing_m / _spacing_m(session)), int(np.sqrt(size / _FEWEST_POINTS)))
     place = grid_place(session) if step > 1 else None
     if place is None:
         return None
     keep = np.flatnonzero((place[0] % step == step // 2) & (place[1] % step == step // 2))
     if len(keep) < _FEWEST_POINTS // 2:
         return None
-    return recut(session, keep, session.cell_area_km2 * size / len(keep))
+    # not the mask's area over the points kept: rows left over at an edge would thin the density inside
+    return recut(session, keep, session.cell_area_km2 * step**2)
