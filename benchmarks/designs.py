@@ -247,8 +247,9 @@ How to read it:
   high end; 2.5 % each would be even.
 - *There this season* is compared with the animals of that population, *expected* with the density they were drawn
   from.
-- *Identities drawn*: `population.doubt`, {draws} draws a population; some seconds each, hence fewer populations. It
-  knows flanks and ghosts; it does not know swaps. `benchmarks/identity_doubt.py` has designs of one side.
+- *Identities drawn* (rows that are there if `--drawn` asked for them): `population.doubt`, {draws} draws a population,
+  seconds each. It knows flanks and ghosts; it does not know swaps. `benchmarks/identity_doubt.py` has designs of one
+  side, with more populations.
 - A way takes {seconds:.2f} CPU seconds on average, data and mask included.
 """
 

@@ -36,6 +36,7 @@ _LIKE = {"population.doubt": "population.scr"}  # engines that need what another
 _COUNTED = (
     "individuals", "detections", "recaptures", "spatial_recaptures", "detectors", "occasions", "sexes_known",
 )  # fmt: skip
+FOR_FILES = frozenset({"covariances"})  # what programs ask for and people do not read
 LARGEST_TABLE = (16, 9)  # rows, columns: larger ones (a density surface) are for files, not for a terminal
 
 
@@ -67,7 +68,8 @@ def show_answer(face: Face, answer: Answer, settings: object = None) -> None:
     if "coefficients" in tables:
         tables["coefficients"] = with_limits(tables["coefficients"], float(getattr(settings, "level", 0.95)))
     for name, table in tables.items():
-        if 0 < table.height <= LARGEST_TABLE[0] and table.width <= LARGEST_TABLE[1]:
+        small = 0 < table.height <= LARGEST_TABLE[0] and table.width <= LARGEST_TABLE[1]
+        if small and name not in FOR_FILES:
             _show_table(face, name, table)
 
 
