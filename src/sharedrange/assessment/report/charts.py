@@ -96,7 +96,8 @@ def surface(x_m: Floats, y_m: Floats, values: Floats, look: Look, *, title: str,
         for i, j, k in zip(column, row, shade, strict=True)
     ]  # fmt: skip
     height = max(TOP + float(row.max() + 1) * side, TOP + 20.0 * len(SHADES) + 30)
-    return svg.figure(WIDTH, height + 8, title, look.badge(), *cells, _legend(low, high, unit, look))
+    legend_x = float(column.max() + 1) * side + 24
+    return svg.figure(WIDTH, height + 8, title, look.badge(), *cells, _legend(legend_x, (low, high), unit, look))
 
 
 def _raster(x_m: Floats, y_m: Floats, values: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
@@ -111,16 +112,17 @@ def _raster(x_m: Floats, y_m: Floats, values: Floats) -> tuple[NDArray[np.int64]
     return keys[:, 0], keys[:, 1], total / number
 
 
-def _legend(low: float, high: float, unit: str, look: Look) -> Markup:
+def _legend(x: float, ends: tuple[float, float], unit: str, look: Look) -> Markup:
+    low, high = ends
     if high == low:
-        return svg.lines(LEGEND_X, TOP + 12, [fact(low, look.words), unit], 15)
+        return svg.lines(x, TOP + 12, [fact(low, look.words), unit], 15)
     edges = np.linspace(low, high, len(SHADES) + 1)
     keys = [
-        svg.element("rect", x=LEGEND_X, y=TOP + 20 * i, width=16, height=16, fill=shade, stroke=svg.RULE)
-        + svg.label(LEGEND_X + 24, TOP + 13 + 20 * i, f"{_short(edges[i], look)} – {_short(edges[i + 1], look)}")
+        svg.element("rect", x=x, y=TOP + 20 * i, width=16, height=16, fill=shade, stroke=svg.RULE)
+        + svg.label(x + 24, TOP + 13 + 20 * i, f"{_short(edges[i], look)} – {_short(edges[i + 1], look)}")
         for i, shade in enumerate(SHADES)
     ]
-    return Markup("").join([*keys, svg.label(LEGEND_X, TOP + 18 + 20.0 * len(SHADES), unit, fill=svg.SOFT)])
+    return Markup("").join([*keys, svg.label(x, TOP + 18 + 20.0 * len(SHADES), unit, fill=svg.SOFT)])
 
 
 def _short(value: float, look: Look) -> str:
