@@ -54,9 +54,9 @@ def assess(
 
     To decline a question is an answer: it says what the data bear.
     """
-    from sharedrange.assessment.assessing import assess as answer  # noqa: PLC0415
-    from sharedrange.cli.outcome import show_outcome  # noqa: PLC0415
-    from sharedrange.cli.progress import progress  # noqa: PLC0415
+    from sharedrange.assessment.assessing import assess as answer  # noqa: PLC0415  (keeps start-up quick)
+    from sharedrange.cli.outcome import show_outcome  # noqa: PLC0415  (keeps start-up quick)
+    from sharedrange.cli.progress import progress  # noqa: PLC0415  (keeps start-up quick)
 
     face: Face = ctx.obj
     with progress(face, quiet=quiet) as tell:
@@ -71,8 +71,8 @@ def trace(
     number: Annotated[str, typer.Argument(metavar="STEP/QUANTITY")] = "",
 ) -> None:
     """The way back of a number; with one word, in the node of the current folder."""
-    from sharedrange.assessment.tracing import trace as find  # noqa: PLC0415
-    from sharedrange.cli.lineage import show_trace  # noqa: PLC0415
+    from sharedrange.assessment.tracing import trace as find  # noqa: PLC0415  (keeps start-up quick)
+    from sharedrange.cli.lineage import show_trace  # noqa: PLC0415  (keeps start-up quick)
 
     folder, wanted = (Path(node), number) if number else (Path(), node)
     show_trace(ctx.obj, find(folder, wanted), folder)
@@ -88,7 +88,7 @@ def init(
     state: Annotated[str, typer.Option("--state", metavar="CODE")] = "",
 ) -> None:
     """A new node with a programme to fill in."""
-    from sharedrange.assessment.programme import write_new_node  # noqa: PLC0415
+    from sharedrange.assessment.programme import write_new_node  # noqa: PLC0415  (keeps start-up quick)
 
     write_new_node(folder, party=party, party_name=name or party, title=title, state=state)
     face: Face = ctx.obj
@@ -104,7 +104,7 @@ def simulate(
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0)] = 1,
 ) -> None:
     """A node with simulated animals, and their truth kept apart."""
-    from sharedrange.assessment.writing import simulate_node  # noqa: PLC0415
+    from sharedrange.assessment.writing import simulate_node  # noqa: PLC0415  (keeps start-up quick)
 
     simulate_node(folder, preset=preset.value, seed=seed)
     face: Face = ctx.obj
@@ -119,9 +119,9 @@ def decide(
     file: Annotated[Path | None, typer.Argument(metavar="[FILE.csv]")] = None,
 ) -> int:
     """Sign decisions about who is who, from a file or asked for in the terminal."""
-    from sharedrange.assessment.deciding import decide as sign  # noqa: PLC0415
-    from sharedrange.assessment.deciding import read_decisions  # noqa: PLC0415
-    from sharedrange.cli.asking import ask_decisions  # noqa: PLC0415
+    from sharedrange.assessment.deciding import decide as sign  # noqa: PLC0415  (keeps start-up quick)
+    from sharedrange.assessment.deciding import read_decisions  # noqa: PLC0415  (keeps start-up quick)
+    from sharedrange.cli.asking import ask_decisions  # noqa: PLC0415  (keeps start-up quick)
 
     face: Face = ctx.obj
     decisions = read_decisions(file) if file else ask_decisions(face, node)
@@ -153,11 +153,11 @@ def estimate(
     quiet: Annotated[bool, typer.Option("--quiet")] = False,
 ) -> int:
     """One estimate from plain tables, without a node."""
-    from sharedrange.assessment.estimating import estimation  # noqa: PLC0415
-    from sharedrange.assessment.report.plots import write_plots  # noqa: PLC0415
-    from sharedrange.cli.progress import progress  # noqa: PLC0415
-    from sharedrange.cli.summary import show_estimation, show_plots  # noqa: PLC0415
-    from sharedrange.cli.taking import nested  # noqa: PLC0415
+    from sharedrange.assessment.estimating import estimation  # noqa: PLC0415  (keeps start-up quick)
+    from sharedrange.assessment.report.plots import write_plots  # noqa: PLC0415  (keeps start-up quick)
+    from sharedrange.cli.progress import progress  # noqa: PLC0415  (keeps start-up quick)
+    from sharedrange.cli.summary import show_estimation, show_plots  # noqa: PLC0415  (keeps start-up quick)
+    from sharedrange.cli.taking import nested  # noqa: PLC0415  (keeps start-up quick)
 
     face: Face = ctx.obj
     told = {"crs": crs, "timezone": timezone, "detector": detector}
@@ -192,9 +192,9 @@ def take(
     quiet: Annotated[bool, typer.Option("--quiet")] = False,
 ) -> int:
     """Take a delivery into the node, asking what the files do not tell."""
-    from sharedrange.assessment.taking import taking  # noqa: PLC0415
-    from sharedrange.cli.progress import progress  # noqa: PLC0415
-    from sharedrange.cli.taking import Line, nested, understand  # noqa: PLC0415
+    from sharedrange.assessment.taking import taking  # noqa: PLC0415  (keeps start-up quick)
+    from sharedrange.cli.progress import progress  # noqa: PLC0415  (keeps start-up quick)
+    from sharedrange.cli.taking import Line, nested, understand  # noqa: PLC0415  (keeps start-up quick)
 
     face: Face = ctx.obj
     told = nested(read_assignments(ctx, settings or []))
@@ -217,7 +217,7 @@ def take(
 
 def forms(ctx: typer.Context, folder: Folder) -> None:
     """The joint field forms, as workbooks for phones."""
-    from sharedrange.exchange.forms import write_forms  # noqa: PLC0415
+    from sharedrange.exchange.forms import write_forms  # noqa: PLC0415  (keeps start-up quick)
 
     face: Face = ctx.obj
     paths = write_forms(folder)
