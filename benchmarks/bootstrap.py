@@ -33,7 +33,7 @@ from sharedrange.core.errors import DidNotConverge
 from sharedrange.core.history import CAPTURES, DETECTORS, INDIVIDUALS, CaptureHistory
 from sharedrange.core.places import Mask
 from sharedrange.population.scr import ENGINE, Fit, Model, fit, prepare_sessions
-from sharedrange.population.scr.bootstrap import bootstrap
+from sharedrange.population.scr.bootstrapping import bootstrap
 from sharedrange.population.scr.derived import Population
 from sharedrange.population.scr.design import design
 from sharedrange.population.scr.estimates import Numbers

@@ -26,7 +26,7 @@ def load(name: str) -> Any:
         sys.path.remove(str(ROOT))
 
 
-designs, cases, coverage = (load(name) for name in ("designs", "designs_cases", "coverage"))
+designs, cases, together = (load(name) for name in ("designs", "designs_cases", "together"))
 CASE = {case.title: case for case in cases.CASES}
 
 
@@ -125,6 +125,6 @@ def test_each_left_flank_is_joined_to_one_right_flank_at_most() -> None:
 
 def test_a_section_is_replaced_and_the_rest_of_the_page_stays() -> None:
     page = "a\n<!-- x begins -->\nold\n<!-- x ends -->\nb\n"
-    assert coverage.with_section(page, "x", "new\n") == page.replace("old", "new")
+    assert together.with_section(page, "x", "new\n") == page.replace("old", "new")
     with pytest.raises(ValueError, match="no section 'y'"):
-        coverage.with_section(page, "y", "new\n")
+        together.with_section(page, "y", "new\n")

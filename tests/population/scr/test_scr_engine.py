@@ -316,6 +316,10 @@ def test_a_mask_that_ends_too_near_is_warned_of(plain: Any, answered: Make) -> N
     clipped = answered(replace(made, mask=made.mask.where(near)), lambda0=(), sigma=())
     assert "scr-buffer-small" in rules(clipped)
     assert "scr-buffer-small" not in rules(found)
+    facts = next(f.facts for f in clipped.findings if f.rule == "scr-buffer-small")
+    wide, narrow = (a.tables["density"]["density_per_100km2"].mean() for a in (found, clipped))
+    assert facts["bias_percent"] == pytest.approx(100 * (narrow / wide - 1), rel=0.2)
+    assert 5000 < facts["buffer_m"] <= 12000
 
 
 def test_a_mask_too_coarse_for_sigma_is_warned_of(plain: Any, answered: Make) -> None:

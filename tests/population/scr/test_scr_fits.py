@@ -29,6 +29,8 @@ from sharedrange.population.scr import (
 from sharedrange.population.scr.derived import Population, on_side
 from sharedrange.population.scr.design import design
 from sharedrange.population.scr.evaluating import evaluate_session
+from sharedrange.population.scr.maximum import _Top
+from sharedrange.population.scr.search import Climb, Peak
 
 Make = Callable[..., Any]
 Given = tuple[CaptureHistory, Mask, Covariates]
@@ -66,10 +68,66 @@ RICHER = (
 def test_a_richer_model_never_ends_below_its_null(model: Model, given: Given, null: Fit) -> None:
     history, mask, covariates = given
     found = fit((history,), (mask,), model, covariates)
-    binary = found.sessions[0].log_constant - found.sessions[0].log_ties(by_sex=False)
-    below = null.sessions[0].log_constant - null.sessions[0].log_ties(by_sex=False)
-    assert found.log_likelihood - binary >= null.log_likelihood - below - 1e-6
+    assert found.comparable_log_likelihood >= null.comparable_log_likelihood - 1e-6
     assert np.linalg.eigvalsh(found.covariance).min() > 0
+
+
+def test_latent_classes_that_end_below_the_simpler_model_are_a_fault(
+    given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near = Climb.near
+
+    def stuck(climb: Climb, start: Any, *left: float) -> Peak:
+        peak = near(climb, start, *left)
+        sought = "h2" in climb._label
+        return replace(peak, beta=start, value=climb.height(start)) if sought else peak
+
+    monkeypatch.setattr(Climb, "near", stuck)
+    history, mask, _ = given
+    with pytest.raises(DidNotConverge) as caught:
+        fit((history,), (mask,), Model("HHN", lambda0="~ h2"))
+    assert caught.value.finding.rule == "scr-below-null"
+    assert caught.value.finding.facts["formulas"] == "lambda0 ~ h2"
+
+
+def test_a_thinned_mask_that_leads_below_the_simpler_model_is_left_for_the_whole_one(
+    world: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = world(41, sigma_m=(5000.0, 5000.0))
+    model = Model("HN", D="~ y")
+    honest = fit((made.history,), (made.mask,), model)
+    assert honest.problem.thinned(honest.problem.start()) is not None
+    reached = _Top.reached
+
+    def astray(top: _Top, start: Any) -> Peak:
+        return replace(reached(top, start), value=-1e4)
+
+    monkeypatch.setattr(_Top, "reached", astray)
+    found = fit((made.history,), (made.mask,), model)
+    assert found.log_likelihood == pytest.approx(honest.log_likelihood, abs=1e-7)
+    assert found.beta == pytest.approx(honest.beta, abs=1e-4)
+
+
+def test_a_shape_that_the_data_do_not_bound_is_named(plain: Any) -> None:
+    made, _ = plain
+    rng = np.random.default_rng(8)
+    x, y = (made.history.detectors[name].to_numpy() for name in ("x_m", "y_m"))
+    centre_x, centre_y = (rng.uniform(a.min() - 3000, a.max() + 3000, 60)[:, None] for a in (x, y))
+    reached = np.hypot(centre_x - x, centre_y - y) < 3000.0  # a disc: no fall is too steep for it
+    seen = np.argwhere(reached[:, :, None] & (rng.random((*reached.shape, 60)) < 0.1))
+    captures = pl.DataFrame(
+        {
+            "individual": [f"a{i}" for i in seen[:, 0]],
+            "detector": made.history.detectors["detector"].gather(seen[:, 1]),
+            "occasion": seen[:, 2] + 1,
+            "count": 1,
+        }
+    )
+    animals = pl.DataFrame({"individual": captures["individual"].unique(maintain_order=True), "sex": None})
+    history = replace(made.history, captures=captures, individuals=animals, effort=np.ones((len(x), 60)))
+    with pytest.raises(DidNotConverge) as caught:
+        fit((history,), (made.mask,), Model("HR"))
+    assert caught.value.finding.facts["parameter"] == "z"
 
 
 def test_no_unit_of_a_covariate_matters(given: Given) -> None:

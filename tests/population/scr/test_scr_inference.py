@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -16,16 +18,17 @@ import pytest
 
 from sharedrange.core.errors import Cancelled, DidNotConverge, InputError
 from sharedrange.core.progress import silent
+from sharedrange.population import scr
 from sharedrange.population.scr import Fit, Model, fit
-from sharedrange.population.scr.bootstrap import NOBODY, bootstrap, refit_of
+from sharedrange.population.scr.bootstrapping import NOBODY, bootstrap, refit_of
 from sharedrange.population.scr.comparing import average, compare, likelihood_ratio, nested, weights
 from sharedrange.population.scr.derived import Population
-from sharedrange.population.scr.fitness import STATISTICS, detections, expected_detections, fitness
+from sharedrange.population.scr.goodness import STATISTICS, detections, expected_detections, fitness
 from sharedrange.population.scr.links import lognormal_interval, normal_quantile
 from sharedrange.population.scr.pooling import tests_of as pooling_tests_of
 from sharedrange.population.scr.profile import Profile, limits, profile_interval
 from sharedrange.population.scr.profiled import profiles_of, realised_intervals, uses_profile
-from sharedrange.population.scr.quantities import coefficient, quantities
+from sharedrange.population.scr.quantity import coefficient, quantities
 
 Worlds = Callable[..., Any]
 Z = normal_quantile(0.95)
@@ -194,6 +197,22 @@ def test_intervals_are_profiles_by_default_with_few_animals(answered: Callable[.
     assert [uses_profile("auto", n) for n in (19, 20)] == [True, False]
 
 
+# --- one place to find everything ---
+
+
+def test_what_a_fit_is_asked_is_found_where_the_fit_is_but_loaded_when_used() -> None:
+    assert all(getattr(scr, name) is getattr(scr, name) for name in scr.__all__)
+    assert scr.bootstrap is bootstrap
+    assert scr.fitness is fitness
+    assert set(scr.__all__) <= set(dir(scr))
+    with pytest.raises(AttributeError):
+        _ = scr.nothing_of_the_kind
+    later = ("bootstrapping", "comparing", "goodness")
+    said = "import sys, sharedrange.population.scr as s; print([n for n in sys.modules if n.startswith(s.__name__)])"
+    loaded = subprocess.run([sys.executable, "-c", said], check=True, capture_output=True, text=True).stdout
+    assert not any(f"scr.{name}'" in loaded for name in later)
+
+
 # --- model tables ---
 
 
@@ -215,6 +234,13 @@ def test_a_model_that_keeps_occasions_apart_is_compared_on_the_same_constants(fi
     at_null = np.insert(null.beta, 2, 0.0)
     gain = richer.problem.kernel(richer.beta)[0] - richer.problem.kernel(at_null)[0]
     assert found.statistic == pytest.approx(2 * gain, abs=1e-5)
+
+
+def test_the_criterion_of_a_fit_alone_is_that_of_the_table(fitted: Callable[[str], Fit]) -> None:
+    chosen = {name: fitted(name) for name in ("null", "side", "bk")}
+    table = dict(compare(chosen).select("model", "aic").iter_rows())
+    assert table == pytest.approx({name: found.aic for name, found in chosen.items()}, abs=1e-9)
+    assert fitted("null").aic == 2 * fitted("null").n_parameters - 2 * fitted("null").log_likelihood  # as in secr
 
 
 def test_a_test_of_sexes_or_sides_is_the_engine_s_own(fitted: Callable[[str], Fit]) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from sharedrange.core.finding import Finding, Severity
+from sharedrange.core.finding import Fact, Finding, Severity
 from sharedrange.core.history import CaptureHistory
+from sharedrange.population.scr.buffer import buffer_bias, suggested_buffer_m
 from sharedrange.population.scr.derived import Population
 from sharedrange.population.scr.fitting import Fit, SessionFit
 from sharedrange.population.scr.session import UNKNOWN_SEX
@@ -75,8 +76,20 @@ def _sexes(fit: Fit) -> Iterator[Finding]:
 def _edges(population: Population) -> Iterator[Finding]:
     chance = max(_edge_detection(at) for at in population.at)
     if chance > _EDGE_DETECTION:
-        facts = {"percent": round(100 * chance, 1), "allowed": 100 * _EDGE_DETECTION}
-        yield Finding("scr-buffer-small", facts, severity=Severity.WARNING)
+        yield Finding("scr-buffer-small", _of_buffer(population, chance), severity=Severity.WARNING)
+
+
+def _of_buffer(population: Population, chance: float) -> dict[str, Fact]:
+    """What a mask that ends too near does to density, and how far it should reach."""
+    bias = buffer_bias(population.fit, population.at)
+    enough_m = max(suggested_buffer_m(population.fit, at_maximum=population.at), 1.0)
+    unit_m = 10.0 ** np.floor(np.log10(enough_m) - 1.0)  # of the second digit
+    return {
+        "percent": round(100 * chance, 1),
+        "allowed": 100 * _EDGE_DETECTION,
+        "bias_percent": float(f"{100 * bias:.2g}"),
+        "buffer_m": round(float(np.ceil(enough_m / unit_m) * unit_m)),
+    }
 
 
 def _edge_detection(at: SessionFit) -> float:

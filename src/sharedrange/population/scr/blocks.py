@@ -25,6 +25,7 @@ Ints = NDArray[np.int64]
 _LOG_NEGLIGIBLE = float(np.log(1e-18))
 _LOG_DROPPED = 60.0
 _BOUNDS_AT_ONCE = 256
+_MOST = 0.7  # share of the histories that matter in a block from which to sort out the others costs more than it saves
 _WIDE = 1e4  # squared width of a block, in squares of sigma, from which distances lose digits about its centre
 
 
@@ -135,7 +136,8 @@ class Integrand:
             return falls, None, np.exp(falls.value)
         where = self.session.rows.kernel_detector[kernels]
         dx, dy = self.session.x_m[where] - block.centre[0], self.session.y_m[where] - block.centre[1]
-        quadratic = np.stack([dx * dx + dy * dy, -2.0 * dx, -2.0 * dy, np.ones_like(dx)], axis=1)
+        quadratic = np.ones((len(dx), 4))
+        quadratic[:, 0], quadratic[:, 1], quadratic[:, 2] = dx * dx + dy * dy, -2.0 * dx, -2.0 * dy
         quadratic *= self._half_precision[kernels][:, None]
         if block.width_m**2 * -float(self._half_precision.min()) < _WIDE:
             log_kernel = quadratic @ block.basis
@@ -186,7 +188,9 @@ class Integrand:
         """Histories whose activity centre may be in the block."""
         most = self._at_most(block)
         most += self.field.log_density[block.points].max() + self._slack
-        return np.flatnonzero(most > self._floor)
+        alive = np.flatnonzero(most > self._floor)
+        sorts_out = len(alive) < _MOST * len(most) or not np.isfinite(most).all()
+        return alive if sorts_out else np.arange(len(most))
 
     def _at_most(self, block: Block) -> Floats:
         """Upper bound in the block of the sum over detections of log(g e), shape (histories,)."""
@@ -223,34 +227,35 @@ class Integrand:
         self, block: Block, hazards: Hazards, alive: Ints
     ) -> tuple[Floats, Columns | None, Floats | None, Met | None, Met | None]:
         """Joint log Pr(w | m) + log density, shape (alive, points), and what the gradient needs."""
-        columns, slope = None, None
+        columns = None
         if self.paraboloids is None or self.detection.corrects_columns:
             columns = self.caught.columns(hazards.rows, alive)
-        value = self._log_detections(block, hazards, alive, columns)
-        value += self.field.log_density[block.points] - hazards.cumulative
-        if columns is not None and len(columns.index) and self.detection.corrects_columns:
-            slope = self._correct(value, hazards, columns)
+        everywhere = self.field.log_density[block.points] - hazards.cumulative
+        if self.paraboloids is not None:
+            value = self.paraboloids.coefficients[alive] @ self.session.mask_basis[:, block.points]
+            value += everywhere
+        else:
+            value = np.add.outer(self._any_kernel.at_detectors[alive], everywhere)
+        adds, slope = self._of_columns(hazards, columns)
+        if columns is not None and adds is not None:
+            value += columns.counts @ adds
         return value, columns, slope, self._add_learned(value, hazards, alive), self._add_totals(value, hazards, alive)
 
-    def _log_detections(self, block: Block, hazards: Hazards, alive: Ints, columns: Columns | None) -> Floats:
-        """Sum over detections of log(g e), shape (alive, points)."""
-        if self.paraboloids is not None:
-            return np.asarray(self.paraboloids.coefficients[alive] @ self.session.mask_basis[:, block.points])
-        value = np.zeros((len(alive), len(hazards.cumulative)))
-        if columns is not None and hazards.fall is not None:
-            kernel = columns.row if hazards.kernel_row is None else hazards.kernel_row[columns.row]
-            constant = self.field.log_g0[hazards.rows[columns.row]]
-            constant += np.log(self.session.seen.column_effort[columns.index])
-            value += columns.counts @ (hazards.fall.value[kernel] + constant[:, None])
-        return value
-
-    def _correct(self, value: Floats, hazards: Hazards, columns: Columns) -> Floats:
-        """Add to `value` what detections add to log(g e); the slope of that, (columns, points)."""
-        hazard = hazards.hazard[columns.row]
-        slope = hazard if hazards.slope is hazards.hazard else hazards.slope[columns.row]
-        correction, slope = self.detection.correction(hazard, slope, self.session.seen.column_effort[columns.index])
-        value += columns.counts @ correction
-        return slope
+    def _of_columns(self, hazards: Hazards, columns: Columns | None) -> tuple[Floats | None, Floats | None]:
+        """What a detection in each column adds at each point, and the slope of its correction; (columns, points)."""
+        if columns is None or not len(columns.index):
+            return None, None
+        correction, slope = None, None
+        if self.detection.corrects_columns:
+            hazard = hazards.hazard[columns.row]
+            slope = hazard if hazards.slope is hazards.hazard else hazards.slope[columns.row]
+            correction, slope = self.detection.correction(hazard, slope, self.session.seen.column_effort[columns.index])
+        if hazards.fall is None:
+            return correction, slope
+        log_k = hazards.fall.value[columns.row if hazards.kernel_row is None else hazards.kernel_row[columns.row]]
+        if correction is not None:
+            log_k += correction
+        return log_k, slope
 
     def _add_learned(self, value: Floats, hazards: Hazards, alive: Ints) -> Met | None:
         """Take from `value` the hazard that alive histories met beyond the exposure."""
@@ -258,7 +263,7 @@ class Integrand:
         if learned is None or self._kind is None:
             return None
         kinds, of = np.unique(self._kind[alive], return_inverse=True)
-        effort = learned.effort[np.ix_(kinds, hazards.rows)]
+        effort = _table(learned.effort, kinds, hazards.rows)
         value -= (effort @ hazards.hazard)[of]
         return Met(effort, of, None)
 
@@ -269,10 +274,16 @@ class Integrand:
             return None
         counts = self._total_counts[alive]
         used = np.flatnonzero(counts.any(axis=0))
-        effort, counts = totals.effort[np.ix_(used, hazards.rows)], counts[:, used]
+        effort, counts = _table(totals.effort, used, hazards.rows), counts[:, used]
         excess, slope = log_excess(effort @ hazards.hazard)
         value += counts @ excess
         return Met(effort, counts, slope)
+
+
+def _table(whole: Floats, rows: Ints, columns: Ints) -> Floats:
+    """Some rows and columns (ascending, none twice) of a table."""
+    few = whole if len(rows) == len(whole) else whole[rows]
+    return few if len(columns) == whole.shape[1] else few[:, columns]
 
 
 def _unique_sorted(values: Ints) -> tuple[Ints, Ints]:

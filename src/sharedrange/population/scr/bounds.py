@@ -34,17 +34,20 @@ class Paraboloids:
 
 
 class AnyKernel:
-    """The same for every other kernel: each detection is bounded by the least distance to the block."""
+    """The same for every other kernel: each detection is bounded by the least distance to the block.
+
+    `at_detectors` (histories,): the sum where every animal stands at each of its detectors.
+    """
 
     def __init__(self, session: Session, caught: Caught, field: Field) -> None:
-        self._counts, self._column_row = caught.counts, session.seen.column_row
-        self._kernel, self._log_g0 = session.rows.kernel, field.log_g0
-        self._log_effort = caught.counts @ np.log(session.seen.column_effort)
+        self._counts = caught.counts
+        self._column_kernel = session.rows.kernel[session.seen.column_row]
+        log_ge = field.log_g0[session.seen.column_row] + np.log(session.seen.column_effort)
+        self.at_detectors = np.asarray(caught.counts @ log_ge)
 
     def at_most(self, log_fall: Floats) -> Floats:
         """An upper bound, shape (histories,), from one of log k in the block for each kernel."""
-        log_g = log_fall[self._kernel] + self._log_g0
-        return np.asarray(self._counts @ log_g[self._column_row] + self._log_effort)
+        return np.asarray(self._counts @ log_fall[self._column_kernel] + self.at_detectors)
 
 
 def slack(session: Session, counts: csr_array, detection: Detection, field: Field) -> Floats | float:

@@ -10,7 +10,7 @@ as in secr's bias.D and suggest.buffer (Efford 2024, secr: Spatially explicit ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,26 +42,35 @@ class _Around:
     away_m: Floats
     cell_area_km2: float
 
+    def where(self, keep: NDArray[np.bool_]) -> _Around:
+        """The points for which `keep` is true."""
+        return _Around(self.x_m[keep], self.y_m[keep], self.away_m[keep], self.cell_area_km2)
 
-def buffer_bias(found: Fit) -> float:
+
+def buffer_bias(found: Fit, at_maximum: Sequence[SessionFit] | None = None) -> float:
     """Relative bias of density that the mask's open edges leave, as estimated by the fit itself.
 
     Beyond an open edge density is taken to be that at the edge; a closed edge (a coast) adds nothing. Straight-line
     distance is used beyond the mask whatever the model's, so that with barriers or resistance this is an upper bound.
+    `at_maximum`: the fit's own, where it is known already.
     """
     beyond = within = 0.0
-    for at in found.at_maximum():
+    for at in found.at_maximum() if at_maximum is None else at_maximum:
         beyond += _beyond(found, at)
         within += sum(float(np.exp(c.field.log_density) @ (1.0 - c.terms.undetected)) for c in at.classes)
     return beyond / within
 
 
-def suggested_buffer_m(found: Fit, bias: float = HARMLESS_BIAS) -> float:
+def suggested_buffer_m(
+    found: Fit, bias: float = HARMLESS_BIAS, at_maximum: Sequence[SessionFit] | None = None
+) -> float:
     """The least buffer around detectors that leaves no more than `bias`, from the fit's detection parameters.
 
     Density is taken to be even. The largest buffer is given that any session and class of animals needs.
+    `at_maximum`: the fit's own, where it is known already.
     """
-    return max(_least_m(found, at, field, bias) for at in found.at_maximum() for field in _fields(at))
+    known = found.at_maximum() if at_maximum is None else at_maximum
+    return max(_least_m(found, at, field, bias) for at in known for field in _fields(at))
 
 
 def _least_m(found: Fit, at: SessionFit, field: Field, bias: float) -> float:
@@ -80,14 +89,14 @@ def _beyond(found: Fit, at: SessionFit) -> float:
     """Animals detected that are centred beyond open edges of one session's mask."""
     s, total = at.session, 0.0
     cell_m = float(np.sqrt(s.cell_area_km2)) * 1000.0
-    tree = cKDTree(np.column_stack([s.mask_x_m, s.mask_y_m]))
+    tree, edge = cKDTree(np.column_stack([s.mask_x_m, s.mask_y_m])), s.edge
     for field in _fields(at):
         around = _around(found, at, field)
-        off_m, nearest = tree.query(np.column_stack([around.x_m, around.y_m]))
-        outside = (off_m > 0.75 * cell_m) & s.edge[nearest]
-        density = np.exp(field.log_density[nearest]) / s.cell_area_km2
-        chance = _detected(s, found.design.detection, field, around)
-        total += float((density * chance * around.cell_area_km2)[outside].sum())
+        off_m, nearest = map(np.asarray, tree.query(np.column_stack([around.x_m, around.y_m])))
+        outside = (off_m > 0.75 * cell_m) & edge[nearest]
+        density = np.exp(field.log_density[nearest[outside]]) / s.cell_area_km2
+        chance = _detected(s, found.design.detection, field, around.where(outside))
+        total += float(density @ chance) * around.cell_area_km2
     return total
 
 

@@ -43,11 +43,13 @@ class Caught:
 
     def columns(self, rows: Ints, histories: Ints) -> Columns:
         """The columns of `histories` in `rows` (ascending). Made by hand: a slice of a sparse matrix costs more."""
+        if len(histories) == self.counts.shape[0]:
+            place, met = _among(rows, self._column_row)
+            if met.all():  # a small survey: the table as it is
+                return Columns(np.arange(len(place)), place, self.counts)
         entry, begin = self._entries(histories)
-        index, position = np.unique(self._column[entry], return_inverse=True)
-        row = self._column_row[index]
-        place = np.searchsorted(rows, row)
-        met = np.append(rows, -1)[place] == row
+        index, position = self._distinct(self._column[entry])
+        place, met = _among(rows, self._column_row[index])
         count = self._count[entry]
         if not met.all():
             count = count * met[position]  # zeros stay in the matrix: cheaper than to close the gaps
@@ -57,6 +59,12 @@ class Caught:
             return Columns(index, place, csr_array((len(histories), 0)))
         return Columns(index, place, csr_array((count, position, begin), (len(histories), len(index))))
 
+    def _distinct(self, columns: Ints) -> tuple[Ints, Ints]:
+        """The distinct columns, ascending, and the place of each column among them."""
+        there = np.zeros(len(self._column_row), dtype=bool)
+        there[columns] = True
+        return np.flatnonzero(there), (np.cumsum(there) - 1)[columns]
+
     def _entries(self, histories: Ints) -> tuple[Ints, Ints]:
         """Places of the entries of some histories, one history after the other, and where each begins."""
         first = self._begin[histories]
@@ -64,3 +72,9 @@ class Caught:
         begin = np.zeros(len(histories) + 1, dtype=np.int64)
         np.cumsum(length, out=begin[1:])
         return np.arange(begin[-1]) + np.repeat(first - begin[:-1], length), begin
+
+
+def _among(rows: Ints, some: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+    """Place of some rows among `rows` (ascending), and whether they are there."""
+    place = np.searchsorted(rows, some)
+    return place, np.append(rows, -1)[place] == some

@@ -22,15 +22,16 @@ from scipy.stats import chi2
 from sharedrange.core.errors import DidNotConverge, InputError
 from sharedrange.core.finding import Fact, Finding
 from sharedrange.population.formulas import Formula
+from sharedrange.population.scr.evaluating import log_constant_collapsed
 from sharedrange.population.scr.fitting import Fit, sex_entropy
 from sharedrange.population.scr.links import normal_quantile
+from sharedrange.population.scr.maximum import ROUNDING
 from sharedrange.population.scr.model import MIXTURES, PARAMETERS, SEX, Model
-from sharedrange.population.scr.quantities import Quantity, quantities
+from sharedrange.population.scr.quantity import Quantity, quantities
 from sharedrange.population.scr.session import Session
 
 Floats = NDArray[np.float64]
 Criterion = Literal["AICc", "AIC"]
-_TOLERANCE = 1e-6  # share of the log-likelihood by which rounding may put a richer model below its null
 _FACTORS = frozenset({"side", "session", "party", "camera_type", "t", SEX, *MIXTURES})
 
 COMPARISON = pl.Schema(
@@ -87,7 +88,7 @@ def scored(fits: Mapping[str, Fit]) -> tuple[Scored, ...]:
     if wrong:
         raise InputError(wrong)
     sexes = {fit.design.model.by_sex for fit in fits.values()}
-    shared = min((fit.problem.constant for fit in fits.values()), default=0.0)
+    shared = min((log_constant_collapsed(fit.design, fit.sessions) for fit in fits.values()), default=0.0)
     made = tuple(_scored(name, fit, shared, toss=len(sexes) > 1) for name, fit in fits.items())
     for null, richer in permutations(made, 2):
         if null.fit is not richer.fit and nested(null.fit, richer.fit):
@@ -104,7 +105,7 @@ def _scored(name: str, fit: Fit, shared: float, *, toss: bool) -> Scored:
 
 def _raise_if_below(null: Scored, richer: Scored) -> None:
     below = null.log_likelihood - richer.log_likelihood
-    if below > _TOLERANCE * max(1.0, abs(null.log_likelihood)):
+    if below > ROUNDING * max(1.0, abs(null.log_likelihood)):
         facts: dict[str, Fact] = {"richer": richer.name, "null": null.name, "by": f"{below:.3g}"}
         raise DidNotConverge(Finding("scr-richer-below", facts))
 

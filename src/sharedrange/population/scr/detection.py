@@ -40,6 +40,7 @@ FunctionName = Literal["HHN", "HN", "HHR", "HR", "HEX", "EX"]
 FUNCTIONS: tuple[FunctionName, ...] = get_args(FunctionName)
 _LARGEST_PROBABILITY = 1.0 - 1e-12  # keeps -log(1 - g) finite when the optimiser looks at g0 = 1
 _TINIEST = 1e-300
+_LARGEST_LOG = 700.0  # of what can be exponentiated, with either sign
 _BERNOULLI = (1 / 24, -1 / 2880, 1 / 181440, -1 / 9676800, 1 / 479001600, -691 / 15692092416000)
 # up to these x so many terms of the series of c are exact to double precision, at a third of the cost of exponentials
 _SERIES = ((0.2, 4), (0.5, 6))
@@ -115,8 +116,13 @@ class Detection:
         # 1 - exp(-h) = g makes log(h / g) = h - c(h): nothing is left to add where the effort is 1
         if not (self.counts_poisson or self.competing) and (effort == 1.0).all():
             return hazard, slope
-        excess, by_hazard = log_excess(hazard)
-        value, by_log_g = hazard - excess, (1.0 - by_hazard) * slope
+        # the slope is g / (1 - g) and h its log1p: both lose the same digits of a small g, their ratio loses none
+        by_log_g = slope + _TINIEST
+        value = hazard + _TINIEST
+        by_log_g /= value
+        value = np.log(by_log_g, out=value)
+        np.subtract(hazard, value, out=value)
+        by_log_g -= 1.0
         if not (self.counts_poisson or self.competing):
             excess, by_hazard = log_excess(hazard * e)
             value += excess
@@ -183,15 +189,19 @@ def fall(function: FunctionName, scaled2: Floats, log_shape: Floats | None) -> F
 
 
 def _hazard_rate(scaled2: Floats, log_shape: Floats) -> Fall:
-    """log(1 - exp(-u)) with u = (d / sigma)^-z, without overflow at d = 0."""
+    """log(1 - exp(-u)) with u = (d / sigma)^-z, without overflow at d = 0 and underflow far away."""
     z = np.exp(log_shape)[:, None]
-    minus_log_u = z * 0.5 * np.log(np.maximum(scaled2, _TINIEST))
-    u = np.exp(np.minimum(-minus_log_u, 700.0))
-    # log(1 - exp(-u)) is log u where u is nothing: far away the fall is that of a power
-    value = np.where(u > 1e-8, np.log(-np.expm1(-np.maximum(u, 1e-8))), -minus_log_u)
-    by_log_u = np.where(u < 700.0, u / np.expm1(np.clip(u, 1e-8, 700.0)), 0.0)
-    by_log_u = np.where(u > 1e-8, by_log_u, 1.0)
-    return Fall(value, by_log_u * z, -by_log_u * minus_log_u)
+    log_u = np.log(np.maximum(scaled2, _TINIEST))
+    log_u *= -0.5 * z
+    u = np.exp(np.clip(log_u, -_LARGEST_LOG, _LARGEST_LOG))
+    k = -np.expm1(-u)
+    value = np.log(k)
+    by_log_u = np.subtract(u / k, u, out=k)  # u / (exp(u) - 1)
+    if log_u.min(initial=0.0) < -_LARGEST_LOG:  # so far away the fall is that of a power
+        np.copyto(value, log_u, where=log_u < -_LARGEST_LOG)
+    log_u *= by_log_u
+    by_log_u *= z
+    return Fall(value, by_log_u, log_u)
 
 
 def log_fall_at_most(

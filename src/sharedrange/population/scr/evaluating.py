@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, gammaln, logsumexp
+from scipy.special import digamma, gammaln
 
 from sharedrange.core.survey import SEXES
 from sharedrange.population.scr.design import Design
 from sharedrange.population.scr.likelihood import ClassLikelihood
 from sharedrange.population.scr.model import Model
-from sharedrange.population.scr.session import UNKNOWN_SEX, Session
+from sharedrange.population.scr.session import UNKNOWN_SEX, Session, collapsed
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def evaluate_session(made: Design, beta: Floats, index: int, session: Session) -
         for c, field in enumerate(made.fields(beta, index, session))
     )
     parts = np.stack([c.terms.log_integral for c in classes])
-    log_animal = logsumexp(parts, axis=0)
+    log_animal = np.logaddexp.reduce(parts, axis=0)
     detected = sum(c.terms.expected_detected for c in classes)
     expected = sum(c.expected_animals for c in classes)
     number = number_term(made.model, float(session.n_animals), detected, expected)
@@ -111,3 +111,11 @@ def log_constant(made: Design, sessions: Sequence[Session]) -> float:
     if made.model.likelihood == "conditional":
         constant += sum(float(gammaln(s.n_animals + 1)) for s in sessions)
     return constant
+
+
+def log_constant_collapsed(made: Design, sessions: Sequence[Session]) -> float:
+    """What secr would add if no row depended on the occasion: the same for every model of the same data.
+
+    Only models that tell sexes apart and those that do not still differ, by the ties between histories.
+    """
+    return log_constant(made, [s if s.rows.collapses else collapsed(s) for s in sessions])

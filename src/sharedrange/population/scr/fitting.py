@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,91 +18,23 @@ from sharedrange.core.survey import SEXES
 from sharedrange.population.scr.checks import raise_if_wrong
 from sharedrange.population.scr.design import PMIX, Design, design
 from sharedrange.population.scr.detection import Detection
-from sharedrange.population.scr.evaluating import SessionFit, evaluate_session, log_constant, log_likelihood
+from sharedrange.population.scr.evaluating import (
+    SessionFit,
+    evaluate_session,
+    log_constant_collapsed,
+    log_likelihood,
+)
+from sharedrange.population.scr.maximum import maximum
 from sharedrange.population.scr.model import Covariates, Model
-from sharedrange.population.scr.search import Chart, Climb, Peak, Unbounded, Work
+from sharedrange.population.scr.problem import Problem
+from sharedrange.population.scr.search import Peak, Unbounded, Work
 from sharedrange.population.scr.session import Session, prepare, with_captures
 from sharedrange.population.scr.splits import Levels, label, levels, usable_model, without
-from sharedrange.population.scr.start import embedded, in_order, mixture_starts, starting_values, step_sizes
-from sharedrange.population.scr.thinning import CLIMB_SIGMAS, COVARIANCE_SIGMAS, coarser, shows_curvature
+from sharedrange.population.scr.start import embedded
 
 __all__ = ["Fit", "Problem", "SessionFit", "evaluate_session", "fit", "fit_sessions", "log_likelihood"]
 
 Floats = NDArray[np.float64]
-_CLIMBS = 2  # of a mixture, from the highest of many starts
-_NULL_GRADIENT = 0.05  # per standard error: where a simpler model's climb may end that only leads to a richer one's
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A model on the sessions of its data: what a maximum is sought of.
-
-    This is the seam for profiles, bootstraps and whatever else fits again: `value` gives the log-likelihood with
-    secr's constants and its exact gradient at any parameter vector, `maximise` the maximum with some parameters held.
-    """
-
-    design: Design
-    sessions: tuple[Session, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the parameters, in order."""
-        return self.design.names
-
-    @property
-    def constant(self) -> float:
-        """What the log-likelihood holds besides its kernel."""
-        return log_constant(self.design, self.sessions)
-
-    def kernel(self, beta: Floats) -> tuple[float, Floats]:
-        """The log-likelihood without constants, and its gradient (p,)."""
-        return log_likelihood(self.design, self.sessions, beta)
-
-    def value(self, beta: Floats) -> tuple[float, Floats]:
-        """The log-likelihood with secr's constants, and its gradient (p,)."""
-        value, gradient = self.kernel(beta)
-        return value + self.constant, gradient
-
-    def start(self) -> Floats:
-        """Parameters to start from, without hand work."""
-        return starting_values(self.design, self.sessions)
-
-    def chart(self) -> Chart:
-        """Coordinates in which a step of one is roughly a standard error in every direction."""
-        back = self.design.back() * step_sizes(self.design, self.sessions)
-        return Chart(np.zeros(len(self.names)), back)
-
-    def least_sigma_m(self, beta: Floats) -> float:
-        """The smallest spatial scale that any animal has at any detector."""
-        place = self.design.sigma.place
-        return float(np.exp(min(float((x @ beta[place]).min()) for d in self.design.sessions for x in d.sigma)))
-
-    def thinned(self, start: Floats, sigmas: float = CLIMB_SIGMAS) -> Problem | None:
-        """The same problem on masks thinned to a spacing of `sigmas` of the scale in `start`, if they can be."""
-        found = coarser(self.design, self.sessions, sigmas * self.least_sigma_m(start))
-        return None if found is None else Problem(*found)
-
-    def climb(self, chart: Chart | None = None, work: Work | None = None, name: str = "") -> Climb:
-        """A climb of the kernel in given coordinates (by default those of `chart`)."""
-        parts = (self.design.density, self.design.sigma)
-        alone = {
-            part.names[0] for part in parts if len(part.names) == 1
-        }  # with covariates an intercept may lie far off
-        watched = [i for i, name in enumerate(self.names) if name in alone or self.design.split_of(name)]
-        kinked = bool(getattr(self.design.model.distance, "kinked", False))
-        where = chart or self.chart()
-        return Climb(self.kernel, where, self.names, work or Work(), label=name, watched=watched, kinked=kinked)
-
-    def maximise(self, near: Fit, fixed: Mapping[str, float] | None = None, start: Floats | None = None) -> Peak:
-        """The maximum with parameters held at given values (link scale), without its covariance.
-
-        Sought from `start`, by default the estimates of `near`, in whose standard errors the search steps. The
-        `value` has secr's constants.
-        """
-        held = {self.names.index(name): value for name, value in (fixed or {}).items()}
-        chart = Chart.around(near.beta, near.covariance, held)
-        peak = self.climb(chart).near(near.beta if start is None else start)
-        return replace(peak, value=peak.value + self.constant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +75,23 @@ class Fit:
         return sum(s.n_animals for s in self.sessions)
 
     @property
+    def comparable_log_likelihood(self) -> float:
+        """The log-likelihood with the constants of collapsed occasions, whether the model keeps them apart or not.
+
+        secr's (and `log_likelihood`) leaves binomial coefficients out where a model keeps occasions apart: such fits
+        seem far worse than others to the same data. Here they differ by what they explain alone.
+        """
+        problem = self.problem
+        return self.log_likelihood - problem.constant + log_constant_collapsed(self.design, self.sessions)
+
+    @property
     def aic(self) -> float:
-        """Akaike's information criterion; comparable only between fits to the same histories, mask, detectors."""
-        return 2.0 * self.n_parameters - 2.0 * self.log_likelihood
+        """Akaike's information criterion, from `comparable_log_likelihood`.
+
+        Comparable between fits to the same histories, mask and detectors that all tell sexes apart or all do not;
+        `comparing.compare` checks that and knows the rest. secr's where occasions collapse.
+        """
+        return 2.0 * self.n_parameters - 2.0 * self.comparable_log_likelihood
 
     def at_maximum(self) -> tuple[SessionFit, ...]:
         """Every session at the estimates."""
@@ -224,7 +170,7 @@ def fit_sessions(
     while True:
         problem = Problem(*design(usable, sessions, detection, covariates))
         try:
-            peak = _maximum(problem, sessions, work)
+            peak = maximum(problem, sessions, work)
         except Unbounded as lost:
             split = problem.design.split_of(lost.parameter)
             if split is None:
@@ -254,64 +200,6 @@ def _fit_of(problem: Problem, peak: Peak, dropped: tuple[Levels, ...], work: Wor
         peak.gradient,
         work.evaluations,
     )
-
-
-def _maximum(problem: Problem, sessions: tuple[Session, ...], work: Work) -> Peak:
-    """The maximum with its covariance: the climb on a thinned mask where there is one, its end on the whole."""
-    begin = problem.start()
-    thin = problem.thinned(begin)
-    starts = _starts(problem, sessions, begin, work)
-    top = _Top(problem, thin, work)
-    way = top.thin or top.climb
-    promising = sorted(starts, key=way.height, reverse=True)[:_CLIMBS] if len(starts) > 1 else starts
-    best = max((way.near(start) for start in promising), key=lambda peak: peak.value).beta
-    peak = top.reached(best)
-    ordered = in_order(problem.design, peak.beta)
-    return peak if ordered is None else top.reached(ordered)
-
-
-class _Top:
-    """The end of a climb: on the whole mask, with the curvature of a thinned one where that shows it."""
-
-    def __init__(self, problem: Problem, thin: Problem | None, work: Work) -> None:
-        self._problem, self._thinned, self._work, self._chart = problem, thin, work, problem.chart()
-        self._name = label(problem.design.model)
-        self.climb = problem.climb(self._chart, work, self._name)
-        self.thin = None if thin is None else thin.climb(self._chart, work, f"{self._name}, thinned")
-
-    def reached(self, start: Floats) -> Peak:
-        """The maximum from nearby, with its covariance. Raises Unbounded, DidNotConverge."""
-        if self.thin is None:
-            return self.climb.finish(start)
-        curvature = self._curvature(start)
-        if curvature is not None:
-            try:
-                return self.climb.finish(start, curvature)
-            except (Unbounded, DidNotConverge):  # what cannot be seen there may be seen on the whole mask
-                pass
-        return self.climb.finish(self.climb.near(start).beta)
-
-    def _curvature(self, start: Floats) -> Climb | None:
-        """A climb on a mask thinned so far that it still shows the curvature: the one climbed on, or a finer one."""
-        sigma_m = self._problem.least_sigma_m(start)
-        if self._thinned and shows_curvature(self._thinned.design, self._thinned.sessions, sigma_m):
-            return self.thin
-        finer = self._problem.thinned(start, COVARIANCE_SIGMAS)
-        if finer is None or not shows_curvature(finer.design, finer.sessions, sigma_m):
-            return None
-        return finer.climb(self._chart, self._work, f"{self._name}, curvature")
-
-
-def _starts(problem: Problem, sessions: tuple[Session, ...], start: Floats, work: Work) -> list[Floats]:
-    """Where to start: a richer model where the model of intercepts only ends, so that it cannot end below."""
-    made = problem.design
-    if not made.model.is_null:
-        null = Problem(*design(made.model.null, sessions, made.detection, made.covariates))
-        begin = null.start()
-        climb = (null.thinned(begin) or null).climb(null.chart(), work, f"{label(null.design.model)}<")
-        below = climb.near(begin, _NULL_GRADIENT)
-        start = embedded(null.design, below.beta, made, start)
-    return mixture_starts(made, start) if made.model.mixture else [start]
 
 
 def refit(near: Fit, histories: Sequence[CaptureHistory]) -> Peak:

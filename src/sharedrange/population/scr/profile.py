@@ -36,7 +36,7 @@ from sharedrange.population.scr.derived import Population, Realised, Region
 from sharedrange.population.scr.evaluating import evaluate_session
 from sharedrange.population.scr.fitting import Fit
 from sharedrange.population.scr.links import normal_quantile
-from sharedrange.population.scr.quantities import Quantity
+from sharedrange.population.scr.quantity import Quantity
 from sharedrange.population.scr.search import Chart, Climb, Work
 
 Floats = NDArray[np.float64]

@@ -15,7 +15,7 @@ from sharedrange.core.progress import Progress, silent
 from sharedrange.population.scr.derived import Population, Region, on_side
 from sharedrange.population.scr.evaluating import SessionFit
 from sharedrange.population.scr.profile import Interval, Predictive, limits, profile_interval
-from sharedrange.population.scr.quantities import quantities
+from sharedrange.population.scr.quantity import quantities
 from sharedrange.population.scr.search import Work
 
 Floats = NDArray[np.float64]

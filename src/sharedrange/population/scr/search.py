@@ -21,6 +21,7 @@ _STEP = 3e-5  # standard errors (roughly): forward differences of an exact gradi
 _STEP_OVER_KINKS = 0.05
 _FLAT = 1e-9  # the log-likelihood that may be left to gain (half the Newton decrement)
 _NEAR = 1e-4  # the same, for a Hessian that was taken a little off the maximum: 1 % of a standard error away
+_CLOSE = 1e-5  # the same, for a Hessian still to be taken: at _NEAR standard errors of a hazard rate were 0.4 % off
 _GRADIENT = 5e-3
 _EXPECTED_EVALUATIONS = 40
 _FAR = 1e10  # what the optimiser is told where the likelihood is not a number
@@ -174,6 +175,21 @@ class Climb:
         theta = np.asarray(found.x, dtype=float)
         value, gradient = self.value(theta)
         return Peak(self._chart.beta(theta), value, gradient, np.zeros((len(self._names),) * 2))
+
+    def closer(self, start: Floats, curvature: Climb) -> Floats:
+        """Parameters nearly at the maximum from some close to it, by Newton steps with another climb's curvature.
+
+        `curvature`: of a cheaper objective in the same chart. Raises Unbounded, DidNotConverge if it has none.
+        """
+        theta = curvature._place(start)
+        covariance = curvature.covariance(theta)
+        value, gradient = self.value(theta)
+        for _ in range(4):
+            step = covariance @ gradient
+            if 0.5 * float(gradient @ step) < _CLOSE:
+                break
+            theta, value, gradient = self._uphill(theta, value, step)
+        return self._chart.beta(theta)
 
     def finish(self, start: Floats, curvature: Climb | None = None) -> Peak:
         """Newton steps to the maximum, and its covariance. Raises Unbounded, DidNotConverge.

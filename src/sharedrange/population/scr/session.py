@@ -56,9 +56,9 @@ class Session:
 
     `records`: what was recorded; `rows`: the pseudo-detectors that the model tells apart; `seen`: what the model
     needs of the records. `central_point` (u,): mask point nearest to the mean of a history's detections.
-    Mask arrays are in block order; `mask_row` (M,) leads back to rows of the Mask and `place_x_m`, `place_y_m`
-    are its positions. All other positions are metres from the detectors' mean, so that squares stay small.
-    `mask_basis` (4, M): rows 1, x, y, -(x^2 + y^2), in which a squared distance is linear.
+    Mask arrays are in block order; `open_edge` is the mask's own, if it has one; `mask_row` (M,) leads back to rows of
+    the Mask and `place_x_m`, `place_y_m` are its positions. All other positions are metres from the detectors' mean,
+    so that squares stay small. `mask_basis` (4, M): rows 1, x, y, -(x^2 + y^2), in which a squared distance is linear.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Session:
     place_y_m: Floats
     side: NDArray[np.str_]
     surveyed: NDArray[np.bool_]
-    edge: NDArray[np.bool_]
+    open_edge: NDArray[np.bool_] | None
     cell_area_km2: float
     blocks: tuple[Block, ...]
 
@@ -91,6 +91,12 @@ class Session:
     def n_animals(self) -> int:
         """Animals detected."""
         return len(self.records.individuals)
+
+    @property
+    def edge(self) -> NDArray[np.bool_]:
+        """Mask points beyond which animals may live that the mask leaves out, (M,); looked for when asked for."""
+        mask = Mask(self.place_x_m, self.place_y_m, self.cell_area_km2, self.side, self.surveyed, self.open_edge)
+        return mask.edge()
 
     @property
     def total_effort(self) -> Floats:
@@ -180,7 +186,7 @@ def prepare(
         place_y_m=mask.y_m[order],
         side=mask.side[order],
         surveyed=mask.surveyed[order],
-        edge=mask.edge()[order],
+        open_edge=None if mask.open_edge is None else mask.open_edge[order],
         cell_area_km2=mask.cell_area_km2,
         blocks=tuple(block_of(x, y, mask_x, mask_y, s) for s in slices),
     )
@@ -189,6 +195,11 @@ def prepare(
 def with_rows(session: Session, rows: Rows) -> Session:
     """The session with the statistics that a model with these rows needs."""
     return _reseen(session, session.records, rows)
+
+
+def collapsed(session: Session) -> Session:
+    """The session with a row a detector, as `prepare` makes it: no occasion is told from another."""
+    return with_rows(session, plain_rows(*session.records.effort.shape))
 
 
 def with_captures(session: Session, history: CaptureHistory) -> Session:
@@ -227,7 +238,7 @@ def recut(session: Session, keep: Ints, cell_area_km2: float) -> tuple[Session, 
             place_y_m=session.place_y_m[index],
             side=session.side[index],
             surveyed=session.surveyed[index],
-            edge=session.edge[index],
+            open_edge=None if session.open_edge is None else session.open_edge[index],
             cell_area_km2=cell_area_km2,
             blocks=tuple(block_of(session.x_m, session.y_m, x, y, s) for s in slices),
         ),

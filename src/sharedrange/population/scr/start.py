@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 # The scale at which each function's mean squared distance is near the half-normal's 2 sigma^2: exact for the
 # exponential (6 sigma^2); the hazard rate has no second moment for small z, so a value from experience.
 _SCALE: dict[FunctionName, float] = {"EX": 3**-0.5, "HEX": 3**-0.5, "HR": 1.4, "HHR": 1.4}
+_NO_LIMIT = 1e6
 _LOG_SHAPE = float(np.log(5.0))
 # how far below and above the null latent classes are looked for, on the link scale of the intensity; and how much of
 # that on the scale of sigma, alone or beside the intensity
@@ -193,20 +194,29 @@ def _pooled_scale_m(sessions: Sequence[Session]) -> float:
 
 
 def _moments(sessions: Sequence[Session], sigma_m: float, function: FunctionName) -> tuple[float, float]:
-    """Intensity (log lambda0) and density per km2 at which detections per detected animal are as observed."""
+    """Intensity (log lambda0) and density per km2 at which detections per detected animal are as observed.
+
+    Detectors that hold the animal detect it once an occasion at most.
+    """
     kernels = [_kernel(s, sigma_m, function) for s in sessions]
+    most = [_most_detections(s) for s in sessions]
     n = sum(s.n_animals for s in sessions)
     detections = sum(float(s.detections_by_detector().sum()) for s in sessions)
 
     def excess(log_lambda0: float) -> float:
         rate = np.exp(log_lambda0)
         area = _effective_area_km2(kernels, rate)
-        total = sum(rate * float(k.sum()) * a for k, a in kernels)
+        total = sum(float(-m * np.expm1(-rate * k / m).sum()) * a for (k, a), m in zip(kernels, most, strict=True))
         return float(np.log(total / area) - np.log(detections / n))
 
     low, high = -25.0, 10.0
     log_lambda0 = float(brentq(excess, low, high, xtol=1e-3)) if excess(low) < 0 < excess(high) else -3.0
     return log_lambda0, n / _effective_area_km2(kernels, float(np.exp(log_lambda0)))
+
+
+def _most_detections(session: Session) -> float:
+    """Detections that one animal can have: occasions, where detectors hold it; else far more than it has."""
+    return float(session.records.effort.any(axis=0).sum()) if session.records.competing else _NO_LIMIT
 
 
 def _kernel(session: Session, sigma_m: float, function: FunctionName) -> tuple[Floats, float]:

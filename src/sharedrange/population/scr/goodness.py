@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from sharedrange.core.errors import InputError
 from sharedrange.core.finding import Finding
 from sharedrange.core.progress import Progress, silent
-from sharedrange.population.scr.bootstrap import NOBODY, nobody, refit_of
+from sharedrange.population.scr.bootstrapping import NOBODY, nobody, refit_of
 from sharedrange.population.scr.design import Design
 from sharedrange.population.scr.detection import Detection
 from sharedrange.population.scr.evaluating import SessionFit, evaluate_session

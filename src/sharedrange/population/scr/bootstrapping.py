@@ -20,7 +20,7 @@ from sharedrange.core.finding import Finding
 from sharedrange.core.history import CaptureHistory
 from sharedrange.core.progress import Progress, silent
 from sharedrange.population.scr.fitting import Fit, refit
-from sharedrange.population.scr.quantities import Quantity, coefficient, quantities
+from sharedrange.population.scr.quantity import Quantity, coefficient, quantities
 from sharedrange.population.scr.replicating import Row, replicate
 from sharedrange.population.scr.search import Peak
 from sharedrange.population.scr.simulate import simulate_histories
