@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sharedrange.core.contents import SiteCounts
+from sharedrange.core.counts import every_taxon, every_visit
 from sharedrange.core.finding import Finding, errors
-from sharedrange.exchange.counts import every_taxon, read, write
+from sharedrange.exchange.counts import read, write
 from sharedrange.exchange.delivery import Delivery
 
 MakeFolder = Callable[[Mapping[str, str | bytes]], Path]
@@ -70,6 +71,16 @@ def test_a_species_looked_for_and_never_found_is_zero_under_its_method_alone(mak
     spoonbills = table.filter(pl.col("taxon") == "Platalea minor")
     assert spoonbills.select("visit", "count").rows() == [("v1", 0), ("v2", None)]
     assert table.filter(pl.col("method") == "snow-track-transect")["taxon"].to_list() == ["Panthera tigris"]
+
+
+def test_a_species_of_two_names_is_one_species_on_every_visit_that_could_tell_of_it(make: MakeFolder) -> None:
+    counts = COUNTS + "v2,Antigone vipio,5,exact,,,\n"
+    cranes = every_visit(
+        counts_of(make({"visits.csv": VISITS, "counts.csv": counts})), ("Grus vipio", "Antigone vipio")
+    )
+    assert cranes.select("visit", "site", "count").rows() == [("v1", "Lake", 4), ("v2", "Bay", 5)]
+    tigers = every_visit(counts_of(make({"visits.csv": VISITS, "counts.csv": counts})), ("Panthera tigris",))
+    assert tigers.height == 0  # its tracks were counted, it was not
 
 
 def test_tracks_and_animals_of_one_taxon_stay_apart(make: MakeFolder) -> None:

@@ -11,7 +11,7 @@ from sharedrange.core.chance import stream
 from sharedrange.core.errors import InputError
 from sharedrange.core.history import CaptureHistory
 from sharedrange.core.progress import silent
-from sharedrange.population.open import ENGINE, OpenInputs, OpenSettings, YearsDesign, YearsTruth
+from sharedrange.population.open import ENGINE, OpenInputs, OpenSettings, YearsDesign, YearsTruth, simulate_years
 
 SCOPE = Scope(taxon="Panthera pardus", stage="adult", place="park")
 SIDES = ("north", "south")
@@ -168,3 +168,53 @@ def test_every_animal_has_a_probability_to_be_alive_each_year(
 def test_settings_that_mean_nothing_are_refused(given: dict[str, Any], word: str) -> None:
     with pytest.raises(ValueError, match=word):
         OpenSettings(**given)
+
+
+def test_two_years_without_places_are_refused_and_three_would_be_enough(
+    histories: tuple[CaptureHistory, ...], design: YearsDesign
+) -> None:
+    refused = ask(histories[:2], design, spatial=False).refusal
+    assert refused is not None
+    assert (refused.have["years"], refused.need["years"]) == (2, 3)
+    assert not ask(histories[:2], design).refusal
+    assert not ask(histories, design, spatial=False).refusal
+
+
+def test_instead_of_an_answer_only_what_the_same_data_bear_is_named(
+    histories: tuple[CaptureHistory, ...], design: YearsDesign
+) -> None:
+    def once(history: CaptureHistory) -> CaptureHistory:
+        return replace(history, captures=history.captures.unique("individual", keep="first", maintain_order=True))
+
+    def nobody(history: CaptureHistory) -> CaptureHistory:
+        return replace(history, individuals=history.individuals.clear(), captures=history.captures.clear())
+
+    without_recaptures = ask(tuple(once(h) for h in histories), design).refusal
+    assert without_recaptures is not None
+    assert without_recaptures.have["recaptures"] == 0
+    assert without_recaptures.need["recaptures"] == OpenSettings().min_recaptures
+    assert without_recaptures.instead == ("population.minimum", "population.rates")
+    empty = ask(tuple(nobody(h) for h in histories), design).refusal
+    assert empty is not None
+    assert empty.instead == ("population.rates",)
+
+
+def test_with_few_returns_arrival_and_movement_have_limits_that_the_data_set(design: YearsDesign) -> None:
+    thin = replace(design, density_per_100km2=1.2, lambda0=0.05)
+    answer = ask(simulate_years(thin, stream(4, "thin"))[0], thin)
+    assert [f.facts["parameter"] for f in answer.findings if f.rule == "open-at-limit"] == ["sigma_move"]
+    step, arrivals = answer["sigma_move"], answer["f"]
+    assert step.low == 0.0, "nothing shows that they moved"
+    assert step.high is not None
+    assert 1_000.0 < step.high < 10_000.0
+    assert arrivals.high is not None
+    assert arrivals.value < arrivals.high < 2.0
+    assert answer["N.year 2"].value < 20.0, "and numbers stay within reach"
+
+
+def test_growth_is_told_of_each_interval_only_where_it_may_differ(
+    histories: tuple[CaptureHistory, ...], design: YearsDesign
+) -> None:
+    alike, unlike = ask(histories, design), ask(histories, design, recruitment="~ year")
+    assert [e.quantity for e in alike.estimates if e.quantity.startswith("lambda.")] == []
+    assert {"lambda.year 1-year 2", "lambda.year 2-year 3"} <= {e.quantity for e in unlike.estimates}

@@ -182,6 +182,23 @@ def test_the_grid_gives_what_the_matrix_gives(
     assert fast.at(theta).log_likelihood == pytest.approx(slow.at(theta).log_likelihood, rel=1e-11)
 
 
+@pytest.mark.parametrize("model", ["plain", "rich", "sexes"])
+def test_animals_in_blocks_are_the_animals_together(
+    model: str, histories: tuple[CaptureHistory, ...], design: YearsDesign
+) -> None:
+    whole, theta = evaluated(histories, design, MODELS[model])
+    cells = len(design.mask()) * len(histories)
+    blocks = Evaluator(whole.design, most_cells=7 * cells)
+    assert len(list(blocks.blocks(blocks.parts(theta)))) == -(-len(whole.design.data.individuals) // 7) > 3
+    (value, gradient), (again, by_blocks) = whole.log_likelihood(theta), blocks.log_likelihood(theta)
+    assert again == pytest.approx(value, rel=1e-12)
+    np.testing.assert_allclose(by_blocks, gradient, rtol=1e-9, atol=1e-9 * np.abs(gradient).max())
+    np.testing.assert_allclose(blocks.realised(theta), whole.realised(theta), rtol=1e-9)
+    everywhere = {"": np.ones(len(design.mask()))}
+    one, other = (alive_in(e, e.at(theta), everywhere)[""] for e in (whole, blocks))
+    np.testing.assert_allclose(other, one, rtol=1e-9)
+
+
 @pytest.mark.parametrize("model", ["plain", "rich", "sexes", "without space"])
 def test_the_adjoint_and_the_smoother_agree_on_who_was_alive_where(
     model: str, histories: tuple[CaptureHistory, ...], design: YearsDesign
@@ -190,7 +207,8 @@ def test_the_adjoint_and_the_smoother_agree_on_who_was_alive_where(
     at, made = evaluator.at(theta), evaluator.design
     west = (made.data.mask.x_m < 0).astype(float)
     regions = {"west": west, "east": 1.0 - west}
-    alive, others, realised = alive_in(made, at, regions), undetected_in(at, regions), evaluator.realised(theta)
+    alive, others = alive_in(evaluator, at, regions), undetected_in(evaluator, at, regions)
+    realised = evaluator.realised(theta)
     for name, region in regions.items():
         np.testing.assert_allclose(realised @ region, alive[name].sum(axis=1) + others[name], rtol=1e-8)
 
@@ -200,7 +218,7 @@ def test_an_animal_is_alive_from_its_first_detection_to_its_last(
 ) -> None:
     evaluator, theta = evaluated(histories, design, MODELS["plain"])
     at, made = evaluator.at(theta), evaluator.design
-    alive = alive_in(made, at, {"": np.ones(len(made.data.mask))})[""]
+    alive = alive_in(evaluator, at, {"": np.ones(len(made.data.mask))})[""]
     spans = made.data.spans
     for t in range(len(alive)):
         np.testing.assert_allclose(alive[t, spans.active(t)], 1.0, rtol=1e-12)
@@ -221,7 +239,7 @@ def test_records_of_a_year_without_a_detection_say_that_nothing_was_seen(
     histories: tuple[CaptureHistory, ...], design: YearsDesign
 ) -> None:
     evaluator, theta = evaluated(histories, design, MODELS["plain"])
-    data, field = evaluator.design.data, evaluator.at(theta).fields[0]
+    data, field = evaluator.design.data, evaluator.parts(theta).fields[0]
     for t, rows in enumerate(log_records(data, field)):
         unseen = ~np.isin(data.spans.active(t), data.years[t].animals)
         np.testing.assert_array_equal(rows[unseen], np.broadcast_to(-field.hazard[t], rows[unseen].shape))

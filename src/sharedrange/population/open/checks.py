@@ -14,10 +14,12 @@ from sharedrange.core.survey import SEXES
 from sharedrange.population.open.kernels import lattice_of
 from sharedrange.population.open.settings import OpenInputs, OpenSettings
 from sharedrange.population.scr.checks import check_inputs as check_sessions
+from sharedrange.population.scr.settings import ScrSettings
+from sharedrange.population.scr.thin import refusal as each_year_thin
 
 QUESTION = "population.open"
 KINDS = ("proximity", "count")
-INSTEAD = ("population.scr", "population.minimum", "population.rates")
+LEAST_YEARS, LEAST_YEARS_WITHOUT_SPACE = 2, 3
 MOST_SCATTERED = 5_000  # points whose kernel still is a matrix of 200 MB
 
 
@@ -82,7 +84,9 @@ def refusal(histories: Sequence[CaptureHistory], settings: OpenSettings) -> Refu
     """Why the question is declined, or None.
 
     Survival is learnt from animals that come back in a later year, movement from where they come back; without them
-    every survival is possible, however many animals one year shows.
+    every survival is possible, however many animals one year shows. Without places nothing within a year tells who was
+    missed: only animals seen before and after a year do, so that three years are needed (two give three counts for
+    four unknowns).
     """
     have: dict[str, Fact] = {
         "years": len(histories),
@@ -93,7 +97,7 @@ def refusal(histories: Sequence[CaptureHistory], settings: OpenSettings) -> Refu
         "detectors": max((int((h.effort.sum(axis=1) > 0).sum()) for h in histories), default=0),
     }
     need: dict[str, Fact] = {
-        "years": 2,
+        "years": LEAST_YEARS if settings.spatial else LEAST_YEARS_WITHOUT_SPACE,
         "individuals": settings.min_individuals,
         "animals_in_two_years": settings.min_returns,
     }
@@ -104,7 +108,16 @@ def refusal(histories: Sequence[CaptureHistory], settings: OpenSettings) -> Refu
             "detectors": settings.min_detectors,
         }
     enough = all(float(have[key] or 0) >= float(least or 0) for key, least in need.items())
-    return None if enough else Refusal(QUESTION, have, need, INSTEAD)
+    return None if enough else Refusal(QUESTION, have, need, tuple(_instead(histories)))
+
+
+def _instead(histories: Sequence[CaptureHistory]) -> Iterator[str]:
+    """Engines that the same data do bear."""
+    if histories and each_year_thin(histories, ScrSettings()) is None:
+        yield "population.scr"
+    if any(history.n_individuals for history in histories):
+        yield "population.minimum"
+    yield "population.rates"
 
 
 def returning(histories: Sequence[CaptureHistory]) -> int:

@@ -131,7 +131,7 @@ class Numbers:
     @cached_property
     def alive(self) -> dict[str, Floats]:
         """Probability that each detected animal was alive and in each region, each (T, n)."""
-        return alive_in(self.fit.design, self._at, self.regions)
+        return alive_in(self._evaluator, self._at, self.regions)
 
     @cached_property
     def realised(self) -> dict[str, list[Realised]]:
@@ -143,7 +143,7 @@ class Numbers:
             return np.concatenate([there @ self.regions[name] for name in names])
 
         gradient = self._differences(at).reshape(-1, len(names), years)
-        others = undetected_in(self._at, self.regions)
+        others = undetected_in(self._evaluator, self._at, self.regions)
         return {
             name: [self._realised(self.alive[name][t], float(others[name][t]), gradient[:, k, t]) for t in range(years)]
             for k, name in enumerate(names)

@@ -20,6 +20,7 @@ from sharedrange.population.open.fitting import OpenFit, fit, limits, profile_in
 from sharedrange.population.open.settings import OpenInputs, OpenSettings
 
 _FITTED, _PROFILED = 0.5, 0.9  # shares of the work done
+_FROM_YEAR_TO_YEAR = ("phi", "f", "sigma_move")
 
 
 def answer(
@@ -64,9 +65,9 @@ def _profiles(
     progress: Progress,
     checkpoint: MutableMapping[str, Any],
 ) -> dict[str, tuple[float, float]]:
-    """Limits by profile of what ended at a limit, and of survival where few animals came back."""
+    """Limits by profile of what ended at a limit, and of survival, arrival and movement where few animals came back."""
     few = returning(inputs.histories) < settings.profile_below
-    names = [n for n in limits(found.design) if n in found.at_limit or (n == "phi" and few)]
+    names = [n for n in limits(found.design) if n in found.at_limit or (few and n in _FROM_YEAR_TO_YEAR)]
     return {
         name: profile_interval(
             found,
@@ -96,4 +97,4 @@ def _answer(
     )
 
 
-ENGINE = Engine(name="population.open", version=1, Settings=OpenSettings, Inputs=OpenInputs, function=answer)
+ENGINE = Engine(name="population.open", version=2, Settings=OpenSettings, Inputs=OpenInputs, function=answer)

@@ -22,6 +22,7 @@ from sharedrange.population.scr.links import floored_interval, logit_interval, l
 Floats = NDArray[np.float64]
 METHOD, METHOD_WITHOUT_SPACE = "open-scr", "open-without-space"
 
+_ALIKE = 1e-9
 _UNITS = {"f": "per_animal_year", "sigma_move": "m", "sigma": "m", "lambda0": "per_occasion"}
 
 
@@ -74,7 +75,9 @@ class Estimates:
     def _growth(self) -> Iterator[Estimate]:
         *each, overall = self._numbers.growth
         yield self._positive("lambda", overall, "times_per_year", self._scope)
-        for interval, derived in zip(self._intervals, each, strict=True) if len(each) > 1 else ():
+        if np.ptp([derived.value for derived in each]) < _ALIKE:  # rates that are the same in all years say it once
+            return
+        for interval, derived in zip(self._intervals, each, strict=True):
             yield self._positive(f"lambda.{interval}", derived, "times_per_year", replace(self._scope, period=interval))
 
     def _crossings(self) -> Iterator[Estimate]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
-from sharedrange.core.errors import InputError
+from sharedrange.core.errors import DidNotConverge, InputError
 from sharedrange.core.finding import Finding
 from sharedrange.core.history import CaptureHistory
 from sharedrange.core.places import Mask
@@ -20,10 +20,10 @@ from sharedrange.population.open.checks import check_inputs
 from sharedrange.population.open.design import Design
 from sharedrange.population.open.evaluate import At, Evaluator
 from sharedrange.population.open.levels import usable_model
-from sharedrange.population.open.search import Search
 from sharedrange.population.open.settings import OpenInputs, OpenSettings
 from sharedrange.population.open.start import starting_values, starting_variances
 from sharedrange.population.open.years import records, without_space
+from sharedrange.population.scr.search import Chart, Climb, Peak, Unbounded, Work
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +31,9 @@ _CERTAIN_LOGIT = 7.0  # survival of 0.999: as good as 1
 _SEEN_FOR_SURE = float(np.log(7.0))  # without space: a hazard that leaves one in a thousand unseen
 _NO_RECRUITS = float(np.log(1e-3))  # one recruit a year in a thousand animals: as good as none
 _STILL_CELLS, _ANYWHERE_EXTENTS = 0.2, 3.0  # a step below a fifth of a cell, or far beyond the mask, changes nothing
+_LONGEST_STEP, _CLOSE = 2.0, 2e-3  # of a profile on the link scale, and the share of a step by which a limit may be off
+_GRADIENT = 5e-4  # of rough standard errors: less than what is left where a rate has run to the end of its range
+_OUR_WORDS = {"scr-not-converged": "open-not-converged", "scr-flat": "open-flat"}  # with remedies for these settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +102,36 @@ def fit(
     if wrong:
         raise InputError(wrong)
     design, used, notes = designed(histories, mask, settings, times)
-    search = Search(Evaluator(design), progress, {} if checkpoint is None else checkpoint, "fit")
-    theta, variance = starting_values(design, used), starting_variances(design, used)
-    free = np.ones(len(theta), dtype=bool)
+    work = Work(progress, checkpoint)
+    peak, held = _maximum(design, starting_values(design, used), starting_variances(design, used), work)
+    value, at_limit = peak.value + design.data.log_constant, tuple(design.names[k] for k in sorted(held))
+    return OpenFit(design, peak.beta, peak.covariance, value, peak.gradient, work.evaluations, at_limit, notes)
+
+
+def _maximum(design: Design, theta: Floats, variances: Floats, work: Work) -> tuple[Peak, dict[int, float]]:
+    """The maximum, and the parameters that were held at the end of their range on the way there."""
+    objective, held = Evaluator(design).log_likelihood, dict[int, float]()
     while True:
-        theta = search.climb(theta, variance, free)
-        held = _beyond(design, theta, free)
-        if not held:
-            break
-        for place, limit in held.items():
-            free[place], theta[place] = False, limit
-    theta, value, gradient, covariance = search.finish(theta, free)
-    at_limit = tuple(np.array(design.names)[~free].tolist())
-    value += design.data.log_constant
-    return OpenFit(design, theta, covariance, value, gradient, search.evaluations, at_limit, notes)
+        climb = Climb(objective, Chart.around(theta, np.diag(variances), held), design.names, work, label="fit")
+        theta = climb.near(theta, _GRADIENT).beta
+        ended = _ended(design, theta, held)
+        if not ended:
+            peak = _finished(climb, theta)
+            ended = _ended(design, peak.beta, held)  # the last steps may still run away, where hardly anything changes
+            if not ended:
+                return peak, held
+        held |= ended
+
+
+def _finished(climb: Climb, theta: Floats) -> Peak:
+    """The maximum near `theta`; what keeps it from being found is said in words of this model's settings."""
+    try:
+        return climb.finish(theta)
+    except Unbounded as unbounded:
+        lost = unbounded.lost
+    except DidNotConverge as stopped:
+        lost = stopped
+    raise DidNotConverge(replace(lost.finding, rule=_OUR_WORDS[lost.finding.rule]))
 
 
 def designed(
@@ -127,16 +146,15 @@ def designed(
     return Design(model, data), histories, notes
 
 
-def _beyond(design: Design, theta: Floats, free: NDArray[np.bool_]) -> dict[int, float]:
-    """Parameters that have run to the end of their range, and the value at which to hold them."""
-    held = {}
+def _ended(design: Design, theta: Floats, held: Mapping[int, float]) -> dict[int, float]:
+    """Parameters, not held yet, that have run to the end of their range, and the value at which to hold them."""
+    ended = {}
     for name, (low, high) in limits(design).items():
-        place = design.parts[name].place
-        if free[place.start]:
-            value = float(theta[place.start])
-            if not low <= value <= high:
-                held[place.start] = low if value < low else high
-    return held
+        place = design.parts[name].place.start
+        value = float(theta[place])
+        if place not in held and not low <= value <= high:
+            ended[place] = low if value < low else high
+    return ended
 
 
 def limits(design: Design) -> dict[str, tuple[float, float]]:
@@ -169,41 +187,40 @@ def profile_interval(
 
     A limit beyond the end of the parameter's range is -inf or inf.
     """
-    search = Search(Evaluator(found.design), progress, {} if checkpoint is None else checkpoint, f"profile {name}")
-    profile = _Profile(found, name, search, float(chi2.ppf(level, 1)))
+    profile = _Profile(found, name, Work(progress, checkpoint), float(chi2.ppf(level, 1)))
     return profile.limit(-1.0), profile.limit(1.0)
 
 
 class _Profile:
     """How far the deviance of one parameter, the others at their best, lies above its critical value."""
 
-    def __init__(self, found: OpenFit, name: str, search: Search, critical: float) -> None:
-        self._found, self._search, self._critical = found, search, critical
+    def __init__(self, found: OpenFit, name: str, work: Work, critical: float) -> None:
+        self._found, self._work, self._critical = found, work, critical
+        self._label, self._objective = f"profile {name}", Evaluator(found.design).log_likelihood
         self._place = found.design.parts[name].place.start
         self._range = limits(found.design)[name]
-        self._free = ~np.isin(np.array(found.design.names), (*found.at_limit, name))
+        at_limit = np.isin(found.names, found.at_limit)
+        self._held = {int(k): float(found.theta[k]) for k in np.flatnonzero(at_limit)}
+        self._covariance = found.covariance + np.diag(at_limit.astype(float))  # any variance will do for what is held
         self._top = found.log_likelihood - found.design.data.log_constant
 
     def limit(self, sign: float) -> float:
         """Where the deviance crosses the critical value on one side of the estimate."""
         centre = float(self._found.theta[self._place])
         variance = float(self._found.covariance[self._place, self._place])
-        step = 2.0 * float(np.sqrt(variance)) if variance > 0 else 2.0
+        step = min(2.0 * float(np.sqrt(variance)), _LONGEST_STEP) if variance > 0 else _LONGEST_STEP
         end = self._range[1] if sign > 0 else self._range[0]
         inner, outer = centre, centre
         while sign * (end - outer) > 1e-9:
             inner, outer = outer, sign * min(sign * (outer + sign * step), sign * end)
             if self.excess(outer) > 0:
-                return float(brentq(self.excess, inner, outer, xtol=0.01 * step, rtol=1e-6))
+                return float(brentq(self.excess, inner, outer, xtol=_CLOSE * step, rtol=1e-6))
         return sign * float("inf")
 
     def excess(self, value: float) -> float:
         """Deviance less its critical value with the parameter held at `value`."""
-        found, place = self._found, self._place
-        variance = found.covariance[place, place]
-        slope = found.covariance[:, place] / variance if variance > 0 else np.zeros(len(found.theta))
-        theta = np.where(self._free, found.theta + slope * (value - found.theta[place]), found.theta)
-        theta[place] = value
-        variances = np.maximum(np.diag(found.covariance), 1e-6)
-        best = self._search.climb(theta, variances, self._free, gradient_below=1e-2)
-        return 2.0 * (self._top - self._search.value(best)[0]) - self._critical
+        theta, place = self._found.theta, self._place
+        chart = Chart.around(theta, self._covariance, self._held | {place: value})
+        climb = Climb(self._objective, chart, self._found.names, self._work, label=self._label)
+        likely = self._covariance[:, place] / self._covariance[place, place] * (value - theta[place])
+        return 2.0 * (self._top - climb.near(theta + likely).value) - self._critical

@@ -145,17 +145,20 @@ class ClassHistories:
         """Where each active animal was in a year, given its history; filled by `gradient`, rows sum to 1."""
         return self._posterior[year]
 
-    def gradient(self, weight: Floats, into: StepGradient, *, thinned: bool = True) -> RecordGradient:
+    def gradient(
+        self, weight: Floats, into: StepGradient, *, thinned: bool = True, everybody: bool = True
+    ) -> RecordGradient:
         """Derivatives of sum_i weight_i log L_i - Lambda; those by survival and movement are added to `into`.
 
         `thinned` false leaves out the expected number ever present in place of that detected: what is differentiated
         is then sum_i weight_i log L_i + sum B exp(-H) chi, whose derivatives by -H are the realised population.
+        `everybody` false leaves out whatever is no sum over these animals: Lambda, and sum B exp(-H) chi.
         """
         found = RecordGradient(np.zeros_like(self.missed), [], np.zeros_like(self.missed))
         entered, by_never_again = self._through_animals(weight, into, found)
         self._through_before(entered, into, found)
-        self._through_after(by_never_again, into, found)
-        if thinned:
+        self._through_after(by_never_again, into, found, everybody=everybody)
+        if thinned and everybody:
             found.arrivals -= 1.0
         return found
 
@@ -214,13 +217,16 @@ class ClassHistories:
         into.log_move[t - 1] += move.slope(survival * x, by_later, back)
         return np.asarray(survival * back)
 
-    def _through_after(self, by_never_again: Floats, into: StepGradient, found: RecordGradient) -> None:
+    def _through_after(
+        self, by_never_again: Floats, into: StepGradient, found: RecordGradient, *, everybody: bool
+    ) -> None:
         """Forward over the years after last detection: from derivatives by chi, and from sum B exp(-H) chi."""
+        arrivals = self._arrivals if everybody else np.zeros_like(self._arrivals)
         arriving = np.zeros(self.missed.shape[1])
         for t in range(self._years):
-            by_never = self._arrivals[t] + arriving
+            by_never = arrivals[t] + arriving
             found.minus_hazard[t] += self.never[t] * by_never
-            found.arrivals[t] += self.never[t]
+            found.arrivals[t] += self.never[t] * everybody
             by_chi = by_never_again[t] + self.missed[t] * by_never
             if t + 1 < self._years:
                 survivors = self.survival[t] * by_chi

@@ -8,31 +8,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharedrange.population.open.arrivals import zero_gradient
-from sharedrange.population.open.design import Design
-from sharedrange.population.open.evaluate import At
+from sharedrange.population.open.evaluate import At, Evaluator
 from sharedrange.population.open.likelihood import ClassHistories
 
 Floats = NDArray[np.float64]
 
 
-def alive_in(design: Design, at: At, regions: Mapping[str, Floats]) -> dict[str, Floats]:
+def alive_in(evaluator: Evaluator, at: At, regions: Mapping[str, Floats]) -> dict[str, Floats]:
     """Probability that each detected animal was alive and in each region, each (T, n).
 
     `regions` hold 1 at the mask points that belong to them, (M,).
     """
-    spans, weights = design.data.spans, np.column_stack(list(regions.values()))
-    total = np.zeros((len(design.data.names), len(spans.first), len(regions)))
-    nothing = zero_gradient(at.rates)
-    for c, own in enumerate(at.classes):
-        own.gradient(at.share[c], nothing.of_class(c))  # fills the posterior between first and last detection
-        total += at.share[c][None, :, None] * _of_class(own, weights)
+    data, weights = evaluator.design.data, np.column_stack(list(regions.values()))
+    total = np.zeros((len(data.names), len(data.individuals), len(regions)))
+    nothing = zero_gradient(at.parts.rates)
+    for block in evaluator.blocks(at.parts):
+        for c, own in enumerate(block.classes):
+            own.gradient(block.share[c], nothing.of_class(c))  # fills the posterior between first and last detection
+            total[:, block.animals] += block.share[c][None, :, None] * _of_class(own, weights)
     clipped = np.clip(total, 0.0, 1.0)
     return {name: clipped[:, :, k] for k, name in enumerate(regions)}
 
 
-def undetected_in(at: At, regions: Mapping[str, Floats]) -> dict[str, Floats]:
+def undetected_in(evaluator: Evaluator, at: At, regions: Mapping[str, Floats]) -> dict[str, Floats]:
     """Expected animals of each year and region that were never detected, each (T,)."""
-    never = np.sum([own.undetected * own.never_again for own in at.classes], axis=0)
+    everybody = next(evaluator.blocks(at.parts))
+    never = np.sum([own.undetected * own.never_again for own in everybody.classes], axis=0)
     return {name: never @ region for name, region in regions.items()}
 
 

@@ -7,7 +7,7 @@ and their derivatives are then worked out once.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -71,6 +71,17 @@ class Records:
     def gap_years(self) -> Floats:
         """Time from each year's survey to the next, shape (T - 1,)."""
         return np.diff(self.times)
+
+    def some(self, animals: Ints) -> Records:
+        """The records of some animals, given by their places in rising order."""
+        kept = [np.isin(year.animals, animals) for year in self.years]
+        years = tuple(
+            Year(np.searchsorted(animals, year.animals[here]), year.columns, year.counts[here])
+            for year, here in zip(self.years, kept, strict=True)
+        )
+        spans = Spans(self.spans.first[animals], self.spans.last[animals])
+        names = tuple(self.individuals[i] for i in animals)
+        return replace(self, individuals=names, sex=self.sex[animals], spans=spans, years=years)
 
     def distance2_m2(self) -> Floats:
         """Squared distance from each distinct detector to each mask point, shape (S, M)."""

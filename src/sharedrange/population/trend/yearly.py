@@ -8,6 +8,7 @@ from typing import Literal
 import polars as pl
 
 from sharedrange.core.contents import SiteCounts
+from sharedrange.core.counts import every_visit
 from sharedrange.core.errors import InputError
 from sharedrange.core.finding import Fact, Finding, Severity
 
@@ -40,10 +41,9 @@ def yearly_counts(
     """One value a site and year (schema YEARLY) from the visits of one or several parties, and what is worth knowing.
 
     `taxon`: the names under which the species is listed; animals only, no signs of them, stages and sexes summed.
-    A visit that does not list it counts 0 if it was complete and its method ever listed the species, and is unknown
-    otherwise: zero is not missing. `statistic`: ``peak``, the highest count of the visits, or ``mean``; by party
-    where parties do not say the same, which is an error: peaks and means are no one series. `season`: first and last
-    month, in `timezone`; (11, 2) is a winter.
+    What a visit that does not list it says, 0 or nothing, see `core.counts.every_taxon`. `statistic`: ``peak``, the
+    highest count of the visits, or ``mean``; by party where parties do not say the same, which is an error: peaks and
+    means are no one series. `season`: first and last month, in `timezone`; (11, 2) is a winter.
 
     Raises InputError with all findings.
     """
@@ -78,22 +78,14 @@ def _statistic_findings(
 
 def _visits(delivered: SiteCounts, taxon: frozenset[str], timezone: str) -> pl.DataFrame:
     """Each visit that could tell of the species: site, party, method, year, month, count (null: not counted)."""
-    mine = delivered.counts.filter(pl.col("taxon").is_in(list(taxon)), pl.col("sign").is_null())
-    looking = mine.join(delivered.visits, on="visit").select("method").unique()
-    sums = mine.group_by("visit").agg(
-        pl.when(pl.col("count").is_not_null().all()).then(pl.col("count").sum()).alias("count"),
-        pl.lit(value=True).alias("listed"),
-    )
     local = pl.col("start").dt.convert_time_zone(timezone)
-    seen = delivered.visits.join(looking, on="method", how="semi", nulls_equal=True).join(sums, on="visit", how="left")
-    absent = pl.col("listed").is_null() & pl.col("complete").fill_null(value=False)
-    return seen.select(
+    return every_visit(delivered, taxon).select(
         pl.concat_str(pl.lit(delivered.party), pl.col("site"), separator="/").alias("site"),
         pl.lit(delivered.party).alias("party"),
         "method",
         local.dt.year().cast(pl.Int64).alias("year"),
         local.dt.month().cast(pl.Int64).alias("month"),
-        pl.when(absent).then(0.0).otherwise(pl.col("count").cast(pl.Float64)).alias("count"),
+        pl.col("count").cast(pl.Float64),
     )
 
 
