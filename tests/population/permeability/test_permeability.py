@@ -139,7 +139,7 @@ def test_a_line_far_from_every_camera_is_refused() -> None:
     with pytest.raises(NotEnoughData) as declined:
         fit_permeability((survey(1.0, 1),), (MASK,), [far])
     assert declined.value.refusal.have["animals_near"] == 0
-    assert [f.rule for f in declined.value.refusal.findings] == ["permeability-few-near"]
+    assert [f.rule for f in declined.value.refusal.findings] == ["permeability-not-across"]
 
 
 def test_two_sessions_of_one_period_share_a_permeability() -> None:

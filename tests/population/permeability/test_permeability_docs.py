@@ -10,7 +10,7 @@ from sharedrange.population import permeability
 from sharedrange.population.permeability import layers, resistance
 from sharedrange.population.scr import buffer
 
-PAGE = Path(__file__).parents[3] / "docs" / "permeability.md"
+PAGE = Path(__file__).parents[3] / "docs" / "engines" / "population.permeability.md"
 
 
 def test_the_example_runs() -> None:

@@ -1,9 +1,8 @@
 """What do the parties agree on: who, which species, where, when, and what do they ask?"""
 
 from sharedrange.assessment.programme.node import Node, read_node, write_new_node
-from sharedrange.assessment.programme.periods import Interval
 from sharedrange.assessment.programme.read import question_of, read_programme
-from sharedrange.assessment.programme.sides import read_geometry, read_sides
+from sharedrange.assessment.programme.sides import read_geometry, read_line, read_sides
 from sharedrange.assessment.programme.types import (
     Area,
     Component,
@@ -20,6 +19,7 @@ from sharedrange.assessment.programme.types import (
     Species,
     VisitsSpec,
 )
+from sharedrange.core.periods import Interval
 
 __all__ = [
     "Area",
@@ -40,6 +40,7 @@ __all__ = [
     "VisitsSpec",
     "question_of",
     "read_geometry",
+    "read_line",
     "read_node",
     "read_programme",
     "read_sides",

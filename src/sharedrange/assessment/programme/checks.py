@@ -15,9 +15,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from pyproj import CRS
 from pyproj.exceptions import ProjError
 
+from sharedrange.assessment.programme.barriers import wrong_barriers
 from sharedrange.assessment.programme.contents import Contents, Head
-from sharedrange.assessment.programme.document import Document, Entry, Place, T, known_ids
-from sharedrange.assessment.programme.periods import read_period
 from sharedrange.assessment.programme.sides import file_inside, look_at_sides, read_geometry
 from sharedrange.assessment.programme.types import (
     Area,
@@ -33,8 +32,10 @@ from sharedrange.assessment.programme.types import (
     VisitsSpec,
 )
 from sharedrange.core.contents import COUNT_METHODS
+from sharedrange.core.document import Document, Entry, Place, T, known_ids
 from sharedrange.core.errors import ProgrammeError
 from sharedrange.core.finding import Finding, Where
+from sharedrange.core.periods import read_period
 from sharedrange.core.survey import LIFE_STAGES
 
 # Ids become names of files and parts of step ids on every system.
@@ -172,6 +173,7 @@ def check_asked(question: Question, at: Place, folder: Path) -> Findings:
     yield from _mask(question.mask, at, folder)
     yield from _visits(question.visits, at)
     yield from _counts(question.counts, at)
+    yield from wrong_barriers(question.barriers, question.passages, folder, at("barriers"))
 
 
 def _periods(question: Question, at: Place) -> Findings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sharedrange.assessment.programme.document import Document, Entry, Place, read_section, read_table, unknown_keys
 from sharedrange.assessment.programme.types import (
     Area,
     Component,
@@ -16,6 +15,7 @@ from sharedrange.assessment.programme.types import (
     Question,
     Species,
 )
+from sharedrange.core.document import Document, Entry, Place, read_section, read_table, unknown_keys
 from sharedrange.core.finding import Finding
 
 

@@ -10,9 +10,9 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from sharedrange.assessment.programme.document import Place, read_document, read_entry
 from sharedrange.assessment.programme.read import PROGRAMME_FILE, read_programme
 from sharedrange.assessment.programme.types import Programme
+from sharedrange.core.document import Place, read_document, read_entry
 from sharedrange.core.errors import ProgrammeError
 from sharedrange.core.files import folder_in_place, write_atomically
 from sharedrange.core.finding import Finding, Where

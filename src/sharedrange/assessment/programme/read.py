@@ -8,8 +8,8 @@ from typing import Any
 
 from sharedrange.assessment.programme.checks import Known, check_asked, check_contents
 from sharedrange.assessment.programme.contents import Contents, Head, read_contents
-from sharedrange.assessment.programme.document import Document, Entry, Place, T, read_document, read_entry
 from sharedrange.assessment.programme.types import Programme, Question
+from sharedrange.core.document import Document, Entry, Place, T, read_document, read_entry
 from sharedrange.core.errors import ProgrammeError
 from sharedrange.core.finding import Finding
 

@@ -1,16 +1,18 @@
-"""Sides and other areas: polygons from a GeoJSON file of the node (RFC 7946) or from WKT in the programme."""
+"""Sides, other areas and lines: from a GeoJSON file of the node (RFC 7946) or from WKT in the programme."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from sharedrange.assessment.programme.types import Component
@@ -20,9 +22,23 @@ from sharedrange.core.places import Sides
 
 _LARGEST_BYTES = 64 << 20
 _WKT = re.compile(r"\s*(?:MULTI)?POLYGON\b", re.IGNORECASE)
+_WKT_LINE = re.compile(r"\s*(?:MULTI)?LINESTRING\b", re.IGNORECASE)
 _DEGREES = ("crs84", "4326")
 # Two parties rarely digitise one border alike: slivers up to this share of the smaller side are let pass.
 _SLIVER_SHARE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of geometry, and the rules of what is empty or of another kind."""
+
+    type_id: int
+    empty: str
+    unlike: str
+
+
+_POLYGON = _Kind(shapely.GeometryType.POLYGON, "programme-area-empty", "programme-area-not-polygon")
+_LINE = _Kind(shapely.GeometryType.LINESTRING, "programme-line-empty", "programme-line-not-line")
 
 
 class _Wrong(Exception):
@@ -69,6 +85,22 @@ def read_geometry(text: str, folder: Path, where: Where = Where(), *, in_degrees
         raise ProgrammeError([_told(wrong, text, where)]) from None
 
 
+def read_line(text: str, folder: Path, where: Where = Where(), *, in_degrees: bool = False) -> BaseGeometry:
+    """The lines of a GeoJSON file in `folder`, or of WKT, as one MultiLineString.
+
+    Raises ProgrammeError if they cannot be read, or if they must be `in_degrees` and are not.
+    """
+    try:
+        return _line(text, folder, in_degrees=in_degrees)
+    except _Wrong as wrong:
+        raise ProgrammeError([_told(wrong, text, where)]) from None
+
+
+def is_wkt(text: str) -> bool:
+    """Whether a text is a polygon or a line itself, and no name of a file."""
+    return bool(_WKT.match(text) or _WKT_LINE.match(text))
+
+
 def file_inside(name: str, folder: Path, where: Where = Where()) -> Path:
     """The file `name` of `folder`. Raises ProgrammeError if it lies outside (also through a link) or is absent."""
     try:
@@ -96,12 +128,7 @@ def _inside(name: str, folder: Path) -> Path:
 @np.errstate(all="ignore")  # a file may hold numbers that overflow or are none; they are looked at below
 def _area(text: str, folder: Path, *, in_degrees: bool) -> BaseGeometry:
     geometry = _from_wkt(text) if _WKT.match(text) else _from_geojson(_inside(text, folder))
-    parts = shapely.get_parts(_flat(geometry))
-    if len(parts) == 0 or all(shapely.is_empty(parts)):
-        raise _Wrong("programme-area-empty")
-    if set(shapely.get_type_id(parts).tolist()) - {shapely.GeometryType.POLYGON}:
-        raise _Wrong("programme-area-not-polygon", kind=geometry.geom_type)
-    _check_numbers(geometry, in_degrees=in_degrees)
+    parts = _parts(geometry, _POLYGON, in_degrees=in_degrees)
     for part in parts:
         if not part.is_valid:
             # The reason ends with a position in brackets; the border's shape is not for a message.
@@ -110,6 +137,23 @@ def _area(text: str, folder: Path, *, in_degrees: bool) -> BaseGeometry:
     if area.area == 0:  # also one so small that its area is no number
         raise _Wrong("programme-area-empty")
     return area
+
+
+@np.errstate(all="ignore")
+def _line(text: str, folder: Path, *, in_degrees: bool) -> BaseGeometry:
+    geometry = _from_wkt(text) if _WKT_LINE.match(text) else _from_geojson(_inside(text, folder))
+    return shapely.multilinestrings(_parts(geometry, _LINE, in_degrees=in_degrees))
+
+
+def _parts(geometry: BaseGeometry, kind: _Kind, *, in_degrees: bool) -> NDArray[np.object_]:
+    """The parts of a geometry, all of one kind, with numbers that can be places."""
+    parts = shapely.get_parts(_flat(geometry))
+    if len(parts) == 0 or all(shapely.is_empty(parts)):
+        raise _Wrong(kind.empty)
+    if set(shapely.get_type_id(parts).tolist()) - {kind.type_id}:
+        raise _Wrong(kind.unlike, kind=geometry.geom_type)
+    _check_numbers(geometry, in_degrees=in_degrees)
+    return np.asarray(parts)
 
 
 def _flat(geometry: BaseGeometry) -> BaseGeometry:

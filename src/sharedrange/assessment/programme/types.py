@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from sharedrange.assessment.programme.periods import Interval, read_period
+from sharedrange.core.periods import Interval, read_period
 
 State = Literal["to be confirmed", "planned", "agreed", "moved", "partly done", "done", "unknown"]
 
@@ -138,7 +138,8 @@ class Question:
 
     Dated surveys give `start` and `end`, or several `periods` (``2024-02-01/2024-04-30``), each closed; undated
     ones `sessions`. `life_stages`: animals counted, and those whose stage nobody recorded unless
-    `count_unknown_stage` is false. `datasets`: answer from these only.
+    `count_unknown_stage` is false. `datasets`: answer from these only. `barriers`: name -> line that animals may not
+    cross (a file, WKT, or ``sides``: where the sides meet); `passages`: name of a barrier -> file of its openings.
     """
 
     id: str
@@ -155,6 +156,8 @@ class Question:
     mask: MaskSpec = MaskSpec()
     visits: VisitsSpec = VisitsSpec()
     counts: CountsSpec = CountsSpec()
+    barriers: Mapping[str, str] = field(default_factory=dict)
+    passages: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -3,6 +3,7 @@
 from sharedrange.population.permeability.barriers import Barrier, way_m
 from sharedrange.population.permeability.change import Animals, Change, Power, change, power, simulate_survey
 from sharedrange.population.permeability.crossing import CrossingDistance, crossing_distance
+from sharedrange.population.permeability.engine import ENGINE
 from sharedrange.population.permeability.fit import (
     Permeability,
     estimates,
@@ -12,13 +13,17 @@ from sharedrange.population.permeability.fit import (
     permeability,
     shared_animals,
 )
+from sharedrange.population.permeability.settings import PermeabilityInputs, PermeabilitySettings
 
 __all__ = [
+    "ENGINE",
     "Animals",
     "Barrier",
     "Change",
     "CrossingDistance",
     "Permeability",
+    "PermeabilityInputs",
+    "PermeabilitySettings",
     "Power",
     "change",
     "crossing_distance",

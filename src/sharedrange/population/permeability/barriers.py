@@ -25,6 +25,8 @@ Bools = NDArray[np.bool_]
 NO_WAY_M = 1e9  # finite, so that no sum becomes NaN; no detection function sees as far
 _BESIDE_M = 0.01  # how far from the line paths round its ends and bends are laid
 MOST_BARRIERS = 4  # of one model: there are 2^n ways
+_BEYOND_SPREADS = 8.0
+_THINNED_SPREADS, _FINEST_SPREADS = 0.1, 0.002  # a few metres: no position is known better
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,17 @@ class Barrier:
         return replace(self, passages=(*self.passages, shapely.Point(x_m, y_m).buffer(width_m / 2)))
 
     def simplified(self, tolerance_m: float) -> Barrier:
-        """The barrier with fewer vertices, nowhere moved by more than `tolerance_m`."""
-        return replace(self, line=shapely.simplify(self.line, tolerance_m))
+        """The barrier with fewer vertices, nowhere moved by more than `tolerance_m`; its passages stay as wide."""
+        return Barrier(self.name, shapely.simplify(self._closed, tolerance_m))
+
+    def within(self, west_m: float, south_m: float, east_m: float, north_m: float) -> Barrier:
+        """The part of the barrier that lies in a rectangle; beyond it there is no line."""
+        return Barrier(self.name, shapely.intersection(self._closed, shapely.box(west_m, south_m, east_m, north_m)))
+
+    @property
+    def _closed(self) -> BaseGeometry:
+        """What remains between passages."""
+        return shapely.MultiLineString([shapely.LineString(piece) for piece in self.solid])
 
     @property
     def solid(self) -> tuple[Floats, ...]:
@@ -62,12 +73,13 @@ def _moving(piece: Floats) -> Bools:
 
 def check_barriers(barriers: Sequence[Barrier]) -> None:
     """Raise InputError with everything that is wrong with the barriers."""
-    found = list(_wrong(barriers))
+    found = list(wrong_barriers(barriers))
     if found:
         raise InputError(found)
 
 
-def _wrong(barriers: Sequence[Barrier]) -> Iterator[Finding]:
+def wrong_barriers(barriers: Sequence[Barrier]) -> Iterator[Finding]:
+    """Everything that is wrong with the barriers. No finding tells where a passage is."""
     names = [barrier.name for barrier in barriers]
     if not 1 <= len(barriers) <= MOST_BARRIERS:
         yield Finding("permeability-barriers", {"barriers": len(barriers), "most": MOST_BARRIERS})
@@ -78,8 +90,28 @@ def _wrong(barriers: Sequence[Barrier]) -> Iterator[Finding]:
         lineal = np.isin(lines, (shapely.GeometryType.LINESTRING, shapely.GeometryType.LINEARRING)).all()
         if shapely.is_empty(barrier.line) or not lineal or not np.isfinite(shapely.get_coordinates(barrier.line)).all():
             yield Finding("permeability-no-line", {"barrier": barrier.name})
-        elif not barrier.solid:
+            continue
+        apart = sum(not shapely.intersects(passage, barrier.line) for passage in barrier.passages)
+        if apart:
+            yield Finding("permeability-passage-apart", {"barrier": barrier.name, "passages": apart})
+        if not barrier.solid:
             yield Finding("permeability-all-passage", {"barrier": barrier.name})
+
+
+def worked(barrier: Barrier, detectors_m: Floats, centres_m: Floats, spread_m: float) -> Barrier:
+    """The barrier without what cannot matter, so that a finely drawn river costs little.
+
+    `detectors_m` (J, 2), `centres_m` (M, 2): where animals are caught and may live; `spread_m`: of captures. What lies
+    farther than 8 spreads outside all of them is left out: the way round there is longer than animals go. Vertices are
+    thinned by a tenth of the spread, less where a detector stands close to the line: none may change its side.
+    """
+    everywhere = np.vstack([detectors_m, centres_m])
+    low, high = everywhere.min(axis=0) - _BEYOND_SPREADS * spread_m, everywhere.max(axis=0) + _BEYOND_SPREADS * spread_m
+    near = barrier.within(*low.tolist(), *high.tolist())
+    if not near.solid:
+        return near
+    beside_m = float(shapely.distance(near.line, shapely.points(detectors_m)).min())
+    return near.simplified(max(min(_THINNED_SPREADS * spread_m, beside_m / 2), _FINEST_SPREADS * spread_m))
 
 
 def way_m(from_m: Floats, to_m: Floats, closed: Sequence[Barrier]) -> Floats:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,16 +18,17 @@ from sharedrange.core.finding import Finding
 from sharedrange.core.history import CAPTURES, CaptureHistory
 from sharedrange.core.places import Mask
 from sharedrange.core.progress import Progress, silent
-from sharedrange.population.design import Plan
+from sharedrange.population.design.plan import Kind, Plan
 from sharedrange.population.permeability.barriers import Barrier, check_barriers
 from sharedrange.population.permeability.crossing import angle_of, crossing_distance, open_share, parameter
-from sharedrange.population.permeability.fit import fit_permeability, shared_animals
+from sharedrange.population.permeability.fit import MIN_ANIMALS_NEAR, fit_permeability, shared_animals
 from sharedrange.population.scr import Covariates, Fit, Model, prepare_sessions
 from sharedrange.population.scr.design import design
 from sharedrange.population.scr.simulate import simulate_histories
 
 Floats = NDArray[np.float64]
 BEFORE, AFTER = "before", "after"
+PAIRS = "pairs"  # key of a checkpoint: outcomes of simulated pairs of surveys
 TWO_SURVEYS = Model("HHN", D="~ session")  # animals see as much and go as far in both; their number may have changed
 
 
@@ -55,11 +58,12 @@ def change(
     *,
     model: Model = TWO_SURVEYS,
     covariates: Covariates | None = None,
+    min_near: int = MIN_ANIMALS_NEAR,
 ) -> Change:
     """Whether `barrier` became less permeable between two periods, ``before`` and ``after``, by session.
 
-    Compares a permeability a period with one for both. Raises as `fit_permeability`, InputError also where `periods`
-    does not give each session one of the two.
+    Compares a permeability a period with one for both; `min_near` as for `fit_permeability`. Raises as that does,
+    InputError also where `periods` does not give each session one of the two.
     """
     wrong = [
         Finding("permeability-period", {"session": h.session, "given": periods.get(h.session)})
@@ -68,8 +72,8 @@ def change(
     ]
     if wrong:
         raise InputError(wrong)
-    apart = fit_permeability(histories, masks, [barrier], model, covariates, periods=periods)
-    alike = fit_permeability(histories, masks, [barrier], model, covariates)
+    apart = fit_permeability(histories, masks, [barrier], model, covariates, periods=periods, min_near=min_near)
+    alike = fit_permeability(histories, masks, [barrier], model, covariates, min_near=min_near)
     before, after = (_value(apart, parameter(barrier.name, period)) for period in (BEFORE, AFTER))
     ratio = max(2 * (apart.log_likelihood - alike.log_likelihood), 0.0)
     return Change(before, after, float(np.sign(before - after) * np.sqrt(ratio)), apart)
@@ -139,22 +143,27 @@ def power(
     wanted: float = 0.8,
     progress: Progress = silent,
     executor: Executor | None = None,
+    checkpoint: MutableMapping[str, Any] | None = None,
 ) -> Power:
     """Power of `plan`, worked twice, to see the permeability of `barrier` fall from `before` to `after`.
 
-    Simulates and fits; the outcome does not depend on the number of workers. `mask` should reach 4 sigma beyond the
-    detectors. Raises InputError for permeabilities outside [0, 1] or that do not fall.
+    Simulates and fits; the outcome does not depend on the number of workers, nor on a stop if `checkpoint` kept the
+    pairs that were done. `mask` should reach 4 sigma beyond the detectors. Raises InputError for permeabilities outside
+    [0, 1] or that do not fall.
     """
     check_barriers([barrier])
     if not 0 <= after < before <= 1:
         raise InputError([Finding("permeability-not-falling", {"before": before, "after": after})])
     pair = _Pair(plan, mask, barrier, animals, (before, after))
     run = executor.map if executor is not None else map
-    rows: list[tuple[float, ...]] = []
-    for done, row in enumerate(run(pair.outcome, rng.spawn(replicates)), start=1):
+    kept: MutableMapping[str, Any] = {} if checkpoint is None else checkpoint
+    key = f"{PAIRS}.{barrier.name}"
+    rows: list[tuple[float | None, ...]] = [tuple(row) for row in kept.get(key, ())]
+    for row in run(pair.outcome, rng.spawn(replicates)[len(rows) :]):
         rows.append(row)
-        progress(done / replicates)
-    z, n_before, n_after, shared_before, shared_after = np.array(rows).T
+        kept[key] = [list(one) for one in rows]
+        progress(len(rows) / replicates)
+    z, n_before, n_after, shared_before, shared_after = np.array(rows, dtype=float).T
     seen = z > norm.isf(alpha)  # a pair that could not be analysed has z = nan: not seen
     share = float(seen.mean())
     return Power(
@@ -183,17 +192,28 @@ class _Pair:
     animals: Animals
     permeability: tuple[float, float]
 
-    def outcome(self, rng: np.random.Generator) -> tuple[float, ...]:
-        """Signed root of the test (nan where it could not be made), animals and shared animals before and after."""
+    def outcome(self, rng: np.random.Generator) -> tuple[float | None, ...]:
+        """Signed root of the test (None where it could not be made), animals and shared animals before and after."""
         histories = simulate_survey(
             self.plan, self.mask, self.barrier, self.animals, permeability=self.permeability, rng=rng
         )
         counts = [h.n_individuals for h in histories] + [shared_animals(h, self.barrier) for h in histories]
-        try:
+        z: float | None = None
+        with suppress(DidNotConverge, NotEnoughData):
             z = change(histories, (self.mask,), self.barrier, {BEFORE: BEFORE, AFTER: AFTER}).z
-        except (DidNotConverge, NotEnoughData):
-            z = float("nan")
         return (z, *counts)
+
+
+def plan_like(history: CaptureHistory) -> Plan:
+    """The plan by which a survey was made. Traps with room for one are worked as if there were room for others."""
+    kind: Kind = "count" if history.kind == "count" else "proximity" if history.kind == "proximity" else "multi"
+    return Plan("survey", history.detectors, history.effort, np.ones(history.detectors.height), kind)
+
+
+def animals_of(found: Fit) -> Animals:
+    """The animals of a fit of ``Model("HHN")``: one density, one lambda0 and one sigma."""
+    density, lambda0, sigma_m = (float(np.exp(found.beta[found.names.index(n)])) for n in ("D", "lambda0", "sigma"))
+    return Animals(density, lambda0, sigma_m)
 
 
 def simulate_survey(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -81,12 +82,15 @@ def fit_permeability(
     covariates: Covariates | None = None,
     *,
     periods: Mapping[str, str] | None = None,
+    min_near: int = MIN_ANIMALS_NEAR,
     progress: Progress = silent,
+    checkpoint: MutableMapping[str, Any] | None = None,
 ) -> Fit:
     """Density, detection and the permeability of every barrier together.
 
     `masks` as for `population.scr.fit`; `periods`: period of each session by its name, where a barrier may have
-    changed between them. Read each number from the fit with `permeability`.
+    changed between them; `min_near` as for `refusal`; `checkpoint` keeps what was evaluated. Read each number from the
+    fit with `permeability`.
 
     Raises InputError with everything that is wrong; NotEnoughData where too few animals lived near a line to tell;
     DidNotConverge.
@@ -94,7 +98,7 @@ def fit_permeability(
     asked = model or Model("HHN")
     raise_if_wrong(histories, masks, asked.detection_function)
     check_barriers(barriers)
-    declined = refusal(histories, barriers)
+    declined = refusal(histories, barriers, min_near=min_near)
     if declined is not None:
         raise NotEnoughData(declined)
     sessions, detection = prepare_sessions(histories, masks, asked)
@@ -102,29 +106,56 @@ def fit_permeability(
     for (barrier, session), animals in _near(histories, barriers).items():
         near[parameter(barrier, (periods or {}).get(session, ""))] += animals
     distance = replace(crossing_distance(sessions, barriers, periods), animals_near=near)
-    return fit_sessions(sessions, detection, replace(asked, distance=distance), covariates, progress=progress)
+    asked = replace(asked, distance=distance)
+    return fit_sessions(sessions, detection, asked, covariates, progress=progress, checkpoint=checkpoint)
 
 
-def refusal(histories: Sequence[CaptureHistory], barriers: Sequence[Barrier]) -> Refusal | None:
+def refusal(
+    histories: Sequence[CaptureHistory],
+    barriers: Sequence[Barrier],
+    *,
+    min_near: int = MIN_ANIMALS_NEAR,
+    min_shared: int = 0,
+) -> Refusal | None:
     """Why the question is declined, or None.
 
     An animal tells something about a barrier if it was caught within 3 spreads of captures of a detector to which the
-    straight way is barred. At least 5 must, for each barrier, and some animal must have been caught at two places.
+    straight way is barred. At least `min_near` must, for each barrier, `min_shared` must have been caught on both sides
+    of it, and some animal at two places. Counts of a refusal are those of the barrier that has least.
     """
     recaptures = sum(h.n_spatial_recaptures for h in histories)
     each = _near(histories, barriers) if recaptures else {}
     near = {b.name: sum(n for (name, _), n in each.items() if name == b.name) for b in barriers}
-    few = {name: number for name, number in near.items() if number < MIN_ANIMALS_NEAR}
-    if recaptures and not few:
+    shared = {b.name: sum(shared_animals(h, b) for h in histories) for b in barriers}
+    found = [
+        *(_few(name, number, min_near) for name, number in near.items() if number < min_near and recaptures),
+        *(_few_shared(name, number, min_shared, near[name]) for name, number in shared.items() if number < min_shared),
+    ]
+    if recaptures and not found:
         return None
     have: dict[str, Fact] = {"spatial_recaptures": recaptures, "animals_near": min(near.values())}
-    need: dict[str, Fact] = {"spatial_recaptures": 1, "animals_near": MIN_ANIMALS_NEAR}
-    said = [_few(name, number) for name, number in few.items()]
-    return Refusal("population.permeability", have, need, ("population.scr", "population.minimum"), tuple(said))
+    need: dict[str, Fact] = {"spatial_recaptures": 1, "animals_near": min_near}
+    if min_shared:
+        have["animals_on_both_sides"], need["animals_on_both_sides"] = min(shared.values()), min_shared
+    return Refusal("population.permeability", have, need, ("population.scr", "population.minimum"), tuple(found))
 
 
-def _few(barrier: str, animals: int) -> Finding:
-    return Finding("permeability-few-near", {"barrier": barrier, "animals": animals, "need": MIN_ANIMALS_NEAR})
+def _few(barrier: str, animals: int, need: int) -> Finding:
+    """No camera is behind the line, or too few animals were near one that is."""
+    if not animals:
+        return Finding("permeability-not-across", {"barrier": barrier, "need": need})
+    return Finding("permeability-few-near", {"barrier": barrier, "animals": animals, "need": need})
+
+
+def _few_shared(barrier: str, shared: int, need: int, near: int) -> Finding:
+    facts: dict[str, Fact] = {"barrier": barrier, "shared": shared, "need": need, "animals": near}
+    return Finding("permeability-few-shared", facts)
+
+
+def animals_by_barrier(histories: Sequence[CaptureHistory], barrier: Barrier) -> tuple[int, int]:
+    """Animals that could tell of a barrier, and those caught on both sides of it; summed over sessions."""
+    near = sum(_near(histories, [barrier]).values())
+    return near, sum(shared_animals(history, barrier) for history in histories)
 
 
 def _near(histories: Sequence[CaptureHistory], barriers: Sequence[Barrier]) -> dict[tuple[str, str], int]:
@@ -185,6 +216,19 @@ def fall_at(found: Fit, name: str, p: float) -> float:
     Raises DidNotConverge if nothing is lost but something gained.
     """
     return _Profile(found, name).fall(angle_of(p))
+
+
+def profile_falls(found: Fit, name: str, at: Sequence[float]) -> tuple[float, ...]:
+    """Twice the log-likelihood that is lost at each of these values of a permeability, from the estimate outwards.
+
+    Raises DidNotConverge as `fall_at`.
+    """
+    value = float(open_share(found.beta[found.names.index(name)]))
+    falls: dict[float, float] = {}
+    for way in (sorted(p for p in at if p >= value), sorted((p for p in at if p < value), reverse=True)):
+        profile = _Profile(found, name)  # each point starts from the one before it
+        falls |= {p: profile.fall(angle_of(p)) for p in way}
+    return tuple(falls[p] for p in at)
 
 
 def is_held(found: Fit, name: str, p: float, level: float = 0.95) -> bool:
