@@ -15,6 +15,7 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
+import multiprocessing
 import platform
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from sharedrange.core.grids import Grid
 from sharedrange.core.places import Mask
 from sharedrange.population.design import (
     Animals,
@@ -37,9 +39,9 @@ from sharedrange.population.design import (
     mask_around,
     trial,
 )
-from sharedrange.population.occupancy import SquareGrid
 
 SIGMA_M = 3_000.0
+CELLS_M = (500.0, 1_000.0, 5_000.0, 10_000.0, 20_000.0)
 ANIMALS = Animals(2.0, HalfNormalHazard(0.05, SIGMA_M), SIGMA_M)
 
 
@@ -99,8 +101,7 @@ def coarse(replicates: int, executor: Executor | None) -> None:
         plan,
         mask_around(plan, SIGMA_M, spacing_m=2_000.0),
         ANIMALS,
-        SquareGrid("shared"),
-        [500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0, 20_000.0],
+        Grid("shared", "local:plan", CELLS_M),
         replicates=replicates,
         rng=np.random.default_rng(1),
         executor=executor,
@@ -113,8 +114,9 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=20)
     parser.add_argument("--workers", type=int, default=1)
     chosen = parser.parse_args()
+    spawn = multiprocessing.get_context("spawn")  # a forked polars may wait for threads that were not copied
     pool: AbstractContextManager[Executor | None] = (
-        ProcessPoolExecutor(chosen.workers) if chosen.workers > 1 else nullcontext(None)
+        ProcessPoolExecutor(chosen.workers, mp_context=spawn) if chosen.workers > 1 else nullcontext(None)
     )
     pl.Config.set_tbl_cols(-1)
     closed_form()

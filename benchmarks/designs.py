@@ -33,8 +33,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.coverage import with_section
 from benchmarks.designs_cases import CASES, DRAWS, Case, Seen
+from benchmarks.together import with_section
 
 from sharedrange.core.answer import Answer
 from sharedrange.core.errors import DidNotConverge
@@ -248,8 +248,8 @@ How to read it:
 - *There this season* is compared with the animals of that population, *expected* with the density they were drawn
   from.
 - *Identities drawn* (rows that are there if `--drawn` asked for them): `population.doubt`, {draws} draws a population,
-  seconds each. It knows flanks and ghosts; it does not know swaps. `benchmarks/identity_doubt.py` has designs of one
-  side, with more populations.
+  seconds each. It knows flanks and ghosts; it does not know swaps, and is told the whole share of wrong labels as if
+  all were ghosts, as somebody would who knows that share only. `benchmarks/identity_doubt.py` has designs of one side.
 - A way takes {seconds:.2f} CPU seconds on average, data and mask included.
 """
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 import polars as pl
-from benchmarks.coverage import histories_of, mask_of
+from benchmarks.together import histories_of, mask_of
 from scipy.optimize import linear_sum_assignment
 
 from sharedrange.core.answer import Answer

@@ -19,6 +19,8 @@ from sharedrange.population.closed import (
     Captures,
     Fit,
     average,
+    bound,
+    coherent,
     compare,
     exact,
     fit,
@@ -275,13 +277,34 @@ def test_criteria_are_compared_only_between_fits_of_the_same_data() -> None:
     assert [f.rule for f in wrong.value.findings] == ["closed-unlike-data"]
 
 
-def test_the_table_of_models_has_the_best_first_and_no_weight_for_a_bound() -> None:
+def test_the_table_of_models_has_the_best_first_and_no_weight_for_one_below_the_bound() -> None:
     captures = drawn(2)
-    table = compare([fit(captures, model) for model in MODELS])
+    fits = [fit(captures, model) for model in MODELS]
+    table, least = compare(fits), bound(fits)
+    assert least is not None
     assert table.schema == COMPARISON
     assert table["aicc"].is_sorted()
     assert table["weight"].sum() == pytest.approx(1)
-    assert table.filter(table["model"].str.contains("Chao"))["weight"].to_list() == [0.0, 0.0]
+    without = table.filter(table["weight"] == 0)
+    assert "M0" in without["model"].to_list()
+    assert (without["animals"] < least.n_hat).all()
+
+
+def test_of_bounds_with_and_without_time_the_likelier_holds() -> None:
+    rng = np.random.default_rng(3)
+    captures = from_matrix(rng.random((80, 4)) < np.array([0.05, 0.6, 0.05, 0.5]))
+    fits = [fit(captures, model) for model in ("Mh Chao", "Mth Chao", "Mt")]
+    least = bound(fits)
+    assert least is not None
+    assert least.model.name == "Mth Chao"
+    assert least.n_hat < fits[0].n_hat
+    assert bound([fit(captures)]) is None
+
+
+def test_no_bound_holds_for_animals_that_change_their_ways() -> None:
+    fits = [fit(drawn(7, animals=60, a=3, b=6), model) for model in ("M0", "Mb", "Mh Chao")]
+    assert fits[1].n_hat < fits[2].n_hat
+    assert coherent(fits).tolist() == [False, True, True]
 
 
 def test_an_average_lies_between_its_models_and_is_less_sure_than_any_share_of_them() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sharedrange.core.errors import InputError
+from sharedrange.core.grids import GEOGRAPHIC, Grid
 from sharedrange.population.design import (
     Animals,
     HalfNormalHazard,
@@ -26,13 +26,16 @@ from sharedrange.population.design import (
     trial,
 )
 from sharedrange.population.design.trial import Variant, model_for, outcomes, summary
-from sharedrange.population.occupancy import SquareGrid
 from sharedrange.population.scr import Model, fit
 
 SIGMA_M = 3_000.0
 ANIMALS = Animals(3.0, HalfNormalHazard(0.2, SIGMA_M), SIGMA_M)
 PLAN = grid_plan("p", 5, 5, 6_000.0, 12)
 MASK = mask_around(PLAN, SIGMA_M, spacing_m=2_500.0)
+
+
+def grid(*cells_m: float) -> Grid:
+    return Grid("g", "local:plan", cells_m)
 
 
 def test_estimates_lie_about_the_truth_as_the_formula_says() -> None:
@@ -76,17 +79,16 @@ def test_surveys_that_catch_too_little_are_counted_as_failed() -> None:
 
 
 def test_a_detector_moves_to_the_centre_of_its_cell() -> None:
-    moved = in_cells(PLAN, SquareGrid("g", 5_000.0))
+    moved = in_cells(PLAN, grid(5_000.0), 5_000.0)
     assert set(np.mod(moved.places_m(), 5_000.0).ravel()) == {2_500.0}
     assert np.abs(moved.places_m() - PLAN.places_m()).max() <= 2_500.0
     west = replace(PLAN, detectors=PLAN.detectors.with_columns(party=pl.lit("west")))
-    assert in_cells(west, SquareGrid("g", 5_000.0), ["east"]).places_m().tolist() == PLAN.places_m().tolist()
+    assert in_cells(west, grid(5_000.0), 5_000.0, ["east"]).places_m().tolist() == PLAN.places_m().tolist()
 
 
 def test_fine_cells_cost_nothing_and_cells_of_many_sigma_much() -> None:
-    cells_m = [100.0, 12_000.0]
     rng = np.random.default_rng(3)
-    curve = coarsening_curve(PLAN, MASK, ANIMALS, SquareGrid("g"), cells_m, replicates=8, rng=rng)
+    curve = coarsening_curve(PLAN, MASK, ANIMALS, grid(100.0, 12_000.0), replicates=8, rng=rng)
     assert curve["cell_m"].to_list() == [0.0, 100.0, 12_000.0]
     assert curve["cell_sigmas"].to_list() == pytest.approx([0.0, 1 / 30, 4.0])
     exact, fine, coarse = curve.rows(named=True)
@@ -98,16 +100,14 @@ def test_fine_cells_cost_nothing_and_cells_of_many_sigma_much() -> None:
 
 def test_where_all_detectors_share_a_cell_there_is_no_estimate_and_no_crash() -> None:
     rng = np.random.default_rng(3)
-    curve = coarsening_curve(PLAN, MASK, ANIMALS, SquareGrid("g", 1.0, -50_000, -50_000), [1e5], replicates=2, rng=rng)
+    around = replace(grid(1e5), origin=(-50_000.0, -50_000.0))
+    curve = coarsening_curve(PLAN, MASK, ANIMALS, around, replicates=2, rng=rng)
     assert curve["replicates"].to_list() == [2, 2]
 
 
-def test_sizes_of_cells_must_be_lengths() -> None:
-    with pytest.raises(InputError) as raised:
-        coarsening_curve(
-            PLAN, MASK, ANIMALS, SquareGrid("g"), [0.0, 10.0, 10.0], replicates=1, rng=np.random.default_rng()
-        )
-    assert [f.facts["cell_m"] for f in raised.value.findings] == [0.0, 10.0]
+def test_cells_in_degrees_are_no_cells_of_a_plan() -> None:
+    with pytest.raises(ValueError, match="metres"):
+        in_cells(PLAN, Grid("g", GEOGRAPHIC, (0.1,)), 0.1)
 
 
 def test_a_summary_says_what_its_rows_say() -> None:

@@ -5,25 +5,23 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from shapely.geometry import box
 
 from sharedrange.core.contents import COUNTS, VISITS, SiteCounts
 from sharedrange.core.errors import InputError
-from sharedrange.core.places import Projection, Sides
+from sharedrange.core.grids import GEOGRAPHIC, Grid
+from sharedrange.core.places import Sides
 from sharedrange.core.survey import conform
 from sharedrange.core.when import Window
-from sharedrange.population.occupancy import Cells, SquareGrid, site_visits, visits_of_surveys, visits_of_transects
+from sharedrange.population.occupancy import Cells, site_visits, visits_of_surveys, visits_of_transects
 
 TIGER = "Panthera tigris"
 TAXA = frozenset({TIGER})
 WINDOW = Window(date(2026, 1, 1), date(2026, 1, 21))
 STOOD = {"start": "2026-01-01T00:00", "end": "2026-01-22T00:00"}
-LOCAL = Projection("local:grid")
+LOCAL = "local:grid"
 
 
 def test_weeks_without_effort_are_no_visits(dated: Any) -> None:
@@ -58,9 +56,8 @@ def test_other_species_and_counts_of_zero_are_no_finds(dated: Any) -> None:
 def test_stations_of_one_cell_are_one_site_and_their_days_add(dated: Any) -> None:
     west = dated("west", {"A": {**STOOD, "x": 100.0}, "B": {**STOOD, "x": 900.0}})
     east = dated("east", {"C": {**STOOD, "x": 1100.0}}, [{"deployment": "C", "start": "2026-01-02T09:00"}])
-    cells = Cells(
-        SquareGrid("g", 1000.0), LOCAL, Sides({"west": box(-9e9, -9e9, 1000, 9e9), "east": box(1000, -9e9, 9e9, 9e9)})
-    )
+    sides = Sides({"west": box(-9e9, -9e9, 1000, 9e9), "east": box(1000, -9e9, 9e9, 9e9)})
+    cells = Cells(Grid("g", LOCAL, (1000.0,)), 1000.0, sides)
     visits, _ = visits_of_surveys([west, east], TAXA, WINDOW, cells=cells)
     assert visits.sites.select("site", "side").rows() == [("g/1000/0/0", "west"), ("g/1000/1/0", "east")]
     assert visits.effort.tolist() == [[14.0] * 3, [7.0] * 3]
@@ -113,7 +110,7 @@ def test_transects_fall_into_cells_and_vague_ones_are_told() -> None:
         {"visit": "v3", "site": "c", "day": 2, "x": 20_001.0, "method": "snow-track-transect"},
     ]
     delivery = walks(rows, [{"visit": "v1", "taxon": TIGER, "count": 1}])
-    visits, found = visits_of_transects([delivery], TAXA, cells=Cells(SquareGrid("tumen"), LOCAL))
+    visits, found = visits_of_transects([delivery], TAXA, cells=Cells(Grid("tumen", LOCAL, (20_000.0,)), 20_000.0))
     assert visits.sites.select("site", "side").rows() == [("tumen/20000/0/0", "west"), ("tumen/20000/1/0", "west")]
     assert {f.rule for f in found} == {"occupancy-position-vague", "occupancy-methods-mixed"}
 
@@ -158,15 +155,7 @@ def test_rows_in_any_order_are_the_same_visits() -> None:
     assert again.covariates["snow"].tolist() == visits.covariates["snow"].tolist() == [["", ""], ["deep", ""]]
 
 
-@given(x_m=st.floats(-1e6, 1e6), y_m=st.floats(-1e6, 1e6), cell_m=st.floats(10, 1e5), origin=st.floats(-1e4, 1e4))
-def test_a_cell_holds_its_positions(x_m: float, y_m: float, cell_m: float, origin: float) -> None:
-    grid = SquareGrid("g", cell_m, origin, -origin)
-    centre_x_m, centre_y_m = grid.centres(np.array([x_m]), np.array([y_m]))
-    assert abs(centre_x_m[0] - x_m) <= cell_m / 2 * (1 + 1e-9)
-    assert abs(centre_y_m[0] - y_m) <= cell_m / 2 * (1 + 1e-9)
-    assert grid.names(centre_x_m, centre_y_m)[0] == grid.names(np.array([x_m]), np.array([y_m]))[0]
-
-
-def test_a_cell_without_extent_is_refused() -> None:
-    with pytest.raises(ValueError, match="cell_m"):
-        SquareGrid("g", 0.0)
+def test_sites_are_cells_in_metres_of_a_size_that_the_grid_has() -> None:
+    for grid in (Grid("g", LOCAL, (1000.0,)), Grid("g", GEOGRAPHIC, (500.0,))):
+        with pytest.raises(ValueError, match="cell_m"):
+            Cells(grid, 500.0)

@@ -2,7 +2,7 @@
 
 from sharedrange.population.closed.captures import Captures, from_frequencies, from_history, from_matrix
 from sharedrange.population.closed.checks import Test, behaviour, closure, goodness_of_fit
-from sharedrange.population.closed.comparing import Average, average, compare, weights
+from sharedrange.population.closed.comparing import Average, average, bound, coherent, compare, weights
 from sharedrange.population.closed.engine import ENGINE
 from sharedrange.population.closed.ghosts import Splitting, WithoutGhosts, inflation, singletons_test, without_ghosts
 from sharedrange.population.closed.intervals import Interval, exact, lognormal, profile
@@ -24,7 +24,9 @@ __all__ = [
     "WithoutGhosts",
     "average",
     "behaviour",
+    "bound",
     "closure",
+    "coherent",
     "compare",
     "exact",
     "fit",

@@ -19,8 +19,17 @@ from sharedrange.core.progress import Progress, part
 from sharedrange.population.closed import ghosts
 from sharedrange.population.closed.captures import Captures, from_history
 from sharedrange.population.closed.checks import Test, behaviour, closure, goodness_of_fit
-from sharedrange.population.closed.comparing import COMPARISON, average, compare, criterion_of, weights
-from sharedrange.population.closed.intervals import Interval, around, profile
+from sharedrange.population.closed.comparing import (
+    COMPARISON,
+    average,
+    below,
+    bound,
+    coherent,
+    compare,
+    criterion_of,
+    weights,
+)
+from sharedrange.population.closed.intervals import Interval, around, lognormal, profile
 from sharedrange.population.closed.models import Fit, fit
 from sharedrange.population.closed.settings import AVERAGE, ClosedInputs, ClosedSettings
 from sharedrange.population.closed.thin import refusal
@@ -61,22 +70,14 @@ GHOSTS = pl.Schema(
 
 @dataclass(frozen=True)
 class _Session:
-    """One session's fits with their weights, and its tests."""
+    """One session's fits with their weights, and its tests. `best`: the fit that describes the captures best."""
 
     captures: Captures
     fits: Sequence[Fit]
     share: NDArray[np.float64]
+    best: Fit
     tests: Sequence[Test]
     left_out: Sequence[Finding]
-
-    @property
-    def best(self) -> Fit:
-        """The fit with most weight."""
-        return self.fits[int(self.share.argmax())]
-
-    def fit(self, model: str) -> Fit | None:
-        """The fit of a model, if there is one."""
-        return next((f for f in self.fits if f.model.name == model), None)
 
 
 def answer(
@@ -113,7 +114,7 @@ def answer(
     return replace(result, findings=(*_thin(every, declined), *result.findings))
 
 
-ENGINE = Engine("population.closed", 1, ClosedSettings, ClosedInputs, answer)
+ENGINE = Engine("population.closed", 2, ClosedSettings, ClosedInputs, answer)
 
 
 def _sessions(inputs: ClosedInputs, settings: ClosedSettings) -> list[Captures]:
@@ -136,13 +137,12 @@ def _sessions(inputs: ClosedInputs, settings: ClosedSettings) -> list[Captures]:
 
 def _session(captures: Captures, settings: ClosedSettings, rng: np.random.Generator, progress: Progress) -> _Session:
     fits, left_out = _fits(captures, settings, part(progress, 0.0, 0.4))
-    share = _share(fits, settings)
-    best = fits[int(share.argmax())]
+    best = _best(fits, settings)
     fitted = goodness_of_fit(captures, best, rng, simulations=settings.simulations, progress=part(progress, 0.4, 0.95))
     ratio, p_value = ghosts.singletons_test(captures)
     tests = (closure(captures), behaviour(captures), fitted, Test("singletons", ratio, p_value, captures.singletons))
     progress(1.0)
-    return _Session(captures, fits, share, tests, left_out)
+    return _Session(captures, fits, _share(fits, settings), best, tests, left_out)
 
 
 def _fits(captures: Captures, settings: ClosedSettings, progress: Progress) -> tuple[list[Fit], list[Finding]]:
@@ -156,7 +156,7 @@ def _fits(captures: Captures, settings: ClosedSettings, progress: Progress) -> t
                 raise
             left_out.append(_left_out(captures.session, name, reason))
         progress((i + 1) / len(settings.models))
-    if settings.report == AVERAGE and all(f.model.is_lower_bound for f in fits):
+    if not fits:
         raise InputError([Finding("closed-no-model", {"models": ", ".join(settings.models)})])
     return fits, left_out
 
@@ -171,6 +171,13 @@ def _share(fits: Sequence[Fit], settings: ClosedSettings) -> NDArray[np.float64]
     if settings.report == AVERAGE:
         return weights(fits, settings.criterion)
     return np.array([float(f.model.name == settings.report) for f in fits])
+
+
+def _best(fits: Sequence[Fit], settings: ClosedSettings) -> Fit:
+    """The model asked for, or the one with the best criterion; a bound hardly says how often animals are caught."""
+    asked = [f for f in fits if f.model.name == settings.report]
+    shaped = [f for f in fits if not f.model.is_lower_bound]
+    return min(asked or shaped or fits, key=lambda f: (criterion_of(f, settings.criterion), f.parameters))
 
 
 def _thin(sessions: Sequence[Captures], declined: Mapping[str, Refusal | None]) -> Iterator[Finding]:
@@ -225,12 +232,11 @@ class _Numbers:
         return self._estimate("N", told.n_hat, told.se, limits)
 
     def _lower_bound(self) -> Iterator[Estimate]:
-        bound = self._session.fit("Mh Chao")
-        if bound is not None and self._settings.report != "Mh Chao":
-            limits = (
-                profile([bound], level=self._settings.level) if self._by_profile() else _around(bound, self._settings)
-            )
-            yield self._estimate("N_at_least", bound.n_hat, bound.se, limits)
+        least = bound(self._session.fits, self._settings.criterion)
+        if least is not None and self._settings.report != least.model.name:
+            level = self._settings.level
+            limits = profile([least], level=level) if self._by_profile() else lognormal(least, level)
+            yield self._estimate("N_at_least", least.n_hat, least.se, limits)
 
     def _without_ghosts(self) -> Iterator[Estimate]:
         splitting = self._settings.splitting
@@ -252,10 +258,6 @@ class _Numbers:
         return Estimate(name, value, "animals", low, high, se, level, self._scope)
 
 
-def _around(bound: Fit, settings: ClosedSettings) -> Interval:
-    return around(bound.n, bound.n_hat, bound.se, settings.level)
-
-
 def _findings(session: _Session, settings: ClosedSettings) -> Iterator[Finding]:
     """What a reader of the numbers must know."""
     captures = session.captures
@@ -272,6 +274,7 @@ def _findings(session: _Session, settings: ClosedSettings) -> Iterator[Finding]:
     elif closed.p_value >= settings.alpha:
         yield Finding("closed-closure-unproved", {**about, "tested": closed.animals}, severity=Severity.NOTE)
     yield from _unlike(session, settings, about)
+    yield from _against_the_bound(session, settings, about)
     if settings.splitting_error is None:
         yield Finding("closed-ghosts-not-counted", about, severity=Severity.NOTE)
 
@@ -296,6 +299,21 @@ def _unlike(session: _Session, settings: ClosedSettings, about: Mapping[str, Fac
         told: dict[str, Fact] = {"low": round(low.n_hat, 1), "high": round(high.n_hat, 1)}
         names: dict[str, Fact] = {"model_low": low.model.name, "model_high": high.model.name}
         yield Finding("closed-models-disagree", {**about, **told, **names}, severity=Severity.WARNING)
+
+
+def _against_the_bound(session: _Session, settings: ClosedSettings, about: Mapping[str, Fact]) -> Iterator[Finding]:
+    """Models left out of the average because they say fewer animals than the lower bound; a number that does too."""
+    least = bound(session.fits, settings.criterion)
+    if least is None:
+        return
+    told = average(session.fits, session.share).n_hat
+    facts: dict[str, Fact] = {**about, "bound": round(least.n_hat, 1)}
+    if below(told, least):
+        yield Finding("closed-below-bound", {**facts, "number": round(told, 1)}, severity=Severity.WARNING)
+    kept = coherent(session.fits, settings.criterion)
+    left_out = [f.model.name for f, stays in zip(session.fits, kept, strict=True) if not stays]
+    if left_out and settings.report == AVERAGE:
+        yield Finding("closed-not-averaged", {**facts, "models": ", ".join(left_out)}, severity=Severity.NOTE)
 
 
 def _frequencies(session: _Session) -> Iterator[tuple[object, ...]]:

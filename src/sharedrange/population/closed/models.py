@@ -39,7 +39,7 @@ class Model:
 
     @property
     def is_lower_bound(self) -> bool:
-        """Whether N is the least that fits, rather than the likeliest: not to be averaged with others."""
+        """Whether N is the least that fits any unlike catchability, rather than the likeliest of one shape."""
         return self.form == "Chao"
 
 

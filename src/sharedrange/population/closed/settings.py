@@ -28,7 +28,7 @@ class ClosedInputs:
 class ClosedSettings:
     """Which models, which number, how sure, and what is too little. See docs/engines/population.closed.md."""
 
-    models: tuple[str, ...] = ("M0", "Mt", "Mh Chao", "Mh Poisson2", "Mh Darroch")
+    models: tuple[str, ...] = ("M0", "Mt", "Mh Chao", "Mth Chao", "Mh Poisson2", "Mh Darroch")
     report: str = AVERAGE
     criterion: Criterion = "AICc"
     interval: Literal["auto", "profile", "lognormal"] = "auto"
@@ -49,8 +49,6 @@ class ClosedSettings:
             raise ValueError(f"models: {', '.join(unknown) or 'none'} (known: {', '.join(MODELS)})")
         if self.report != AVERAGE and self.report not in self.models:
             raise ValueError(f"report: {self.report} is not one of the models asked for")
-        if self.report == AVERAGE and all(MODELS[model].is_lower_bound for model in self.models):
-            raise ValueError("report: lower bounds are not averaged; name one of them")
         if not 0 < self.level < 1:
             raise ValueError(f"level: {self.level} (between 0 and 1)")
         if self.most_occasions == 1 or self.most_occasions < 0:

@@ -12,22 +12,25 @@ from concurrent.futures import Executor
 import numpy as np
 import polars as pl
 
-from sharedrange.core.errors import InputError
-from sharedrange.core.finding import Finding
+from sharedrange.core.grids import Grid
 from sharedrange.core.places import Mask
 from sharedrange.core.progress import Progress, silent
 from sharedrange.population.design.plan import Animals, Plan
 from sharedrange.population.design.trial import Variant, model_for, outcomes, summary
-from sharedrange.population.occupancy.grid import SquareGrid
 from sharedrange.population.scr import Model
 
 EXACT = "exact"
 
 
-def in_cells(plan: Plan, grid: SquareGrid, parties: Sequence[str] | None = None) -> Plan:
-    """The plan with the detectors of `parties` (of all, if not given) at the centres of their grid cells."""
+def in_cells(plan: Plan, grid: Grid, cell_m: float, parties: Sequence[str] | None = None) -> Plan:
+    """The plan with the detectors of `parties` (of all, if not given) at the centres of their cells of `cell_m`.
+
+    Raises ValueError for a grid that is not in metres, KeyError for a size that is not the grid's.
+    """
+    if grid.unit != "m":
+        raise ValueError(f"the grid {grid.id} is in {grid.unit}; a plan is in metres")
     places = plan.places_m()
-    x_m, y_m = grid.centres(places[:, 0], places[:, 1])
+    x_m, y_m = grid.centres(*grid.cells_of(places[:, 0], places[:, 1], cell_m), cell_m)
     coarse = np.ones(len(places), dtype=bool)
     if parties is not None:
         coarse = plan.detectors["party"].is_in(list(parties)).fill_null(value=False).to_numpy()
@@ -38,8 +41,7 @@ def coarsening_curve(
     plan: Plan,
     mask: Mask,
     animals: Animals,
-    grid: SquareGrid,
-    cells_m: Sequence[float],
+    grid: Grid,
     *,
     replicates: int,
     rng: np.random.Generator,
@@ -48,18 +50,15 @@ def coarsening_curve(
     progress: Progress = silent,
     executor: Executor | None = None,
 ) -> pl.DataFrame:
-    """Bias and precision of density for each size of cell, on the same simulated surveys as with exact places.
+    """Bias and precision of density for each size of a grid's cells, on the same simulated surveys as with places.
 
     One row a size, `cell_m` 0 for exact places: see `trial.summary`, and besides `cell_sigmas`, `shift` (mean
     estimate over that with exact places, minus 1, in replicates where both were fitted) and `width_ratio` (geometric
     mean of the ratio of interval widths on the log scale). `parties`: whose detectors are made coarse (None: all).
-    Cells are those of `grid` with its origin. Raises InputError for a size that is not above 0 or stands twice.
+    Raises ValueError for a grid that is not in metres.
     """
-    wrong = [m for m in cells_m if not (np.isfinite(m) and m > 0)] + [m for m in set(cells_m) if cells_m.count(m) > 1]
-    if wrong:
-        raise InputError([Finding("design-cell-size", {"cell_m": float(m)}) for m in wrong])
     chosen = model or model_for(plan)
-    coarse = [Variant(_name(m), in_cells(plan, grid.of_size(m), parties), chosen) for m in cells_m]
+    coarse = [Variant(_name(m), in_cells(plan, grid, m, parties), chosen) for m in grid.sizes]
     table = outcomes(
         plan,
         mask,
@@ -70,7 +69,7 @@ def coarsening_curve(
         progress=progress,
         executor=executor,
     )
-    sizes = pl.DataFrame({"variant": [EXACT, *(v.name for v in coarse)], "cell_m": [0.0, *map(float, cells_m)]})
+    sizes = pl.DataFrame({"variant": [EXACT, *(v.name for v in coarse)], "cell_m": [0.0, *map(float, grid.sizes)]})
     about = summary(table, animals.mean_density_per_100km2(mask)).join(_beside_exact(table), on="variant", how="left")
     joined = sizes.join(about, on="variant", how="left", maintain_order="left")
     return joined.select(

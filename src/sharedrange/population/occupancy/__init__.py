@@ -6,7 +6,6 @@ from sharedrange.population.occupancy.engine import ENGINE, OccupancyInputs, Occ
 from sharedrange.population.occupancy.fitness import goodness_of_fit
 from sharedrange.population.occupancy.fitting import Fit, fit
 from sharedrange.population.occupancy.gathering import Cells, visits_of_surveys, visits_of_transects
-from sharedrange.population.occupancy.grid import SquareGrid
 from sharedrange.population.occupancy.model import Model
 from sharedrange.population.occupancy.visits import SiteVisits, site_visits
 
@@ -18,7 +17,6 @@ __all__ = [
     "OccupancyInputs",
     "OccupancySettings",
     "SiteVisits",
-    "SquareGrid",
     "compare",
     "fit",
     "goodness_of_fit",

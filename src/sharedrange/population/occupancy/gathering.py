@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from sharedrange.core.contents import SiteCounts
 from sharedrange.core.errors import InputError
 from sharedrange.core.finding import Fact, Finding, Severity, Where
+from sharedrange.core.grids import Grid
 from sharedrange.core.places import Projection, Sides
-from sharedrange.core.survey import Survey
+from sharedrange.core.survey import Survey, stations
 from sharedrange.core.when import SLIVER, Window, dated_and_undated, day_effort, session_effort
-from sharedrange.population.encounters import stations
-from sharedrange.population.occupancy.grid import SquareGrid
 from sharedrange.population.occupancy.visits import SiteVisits, site_visits
 
 Floats = NDArray[np.float64]
@@ -32,22 +31,29 @@ WEEK_DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """How positions become cells: a named grid in the metres of a projection, and whose side a place is on.
+    """How positions become cells: a named grid in metres, which of its sizes, and whose side a place is on.
 
     Without `sides` a cell belongs to the party that looked there.
+
+    Raises ValueError for a grid in degrees, whose cells are unlike, and for a size that the grid does not have.
     """
 
-    grid: SquareGrid
-    projection: Projection
+    grid: Grid
+    cell_m: float
     sides: Sides | None = None
+
+    def __post_init__(self) -> None:
+        if self.grid.unit != "m" or self.cell_m not in self.grid.sizes:
+            raise ValueError(f"cell_m: {self.cell_m} (one of the grid's sizes, in metres)")
 
     def of(self, x: Floats, y: Floats) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
         """Cell of each kept position, and the side of the cell's centre ("" without `sides`), shape (n,)."""
-        x_m, y_m = self.projection.forward(x, y)
-        names = self.grid.names(x_m, y_m)
+        projection = Projection(self.grid.crs)
+        columns, rows = self.grid.cells_of(*projection.forward(x, y), self.cell_m)
+        names = self.grid.names(columns, rows, self.cell_m)
         if self.sides is None:
             return names, np.full(len(names), "", dtype=np.str_)
-        return names, self.sides.of(*self.projection.inverse(*self.grid.centres(x_m, y_m)))
+        return names, self.sides.of(*projection.inverse(*self.grid.centres(columns, rows, self.cell_m)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +258,9 @@ def _sites_of(
     if cells is None:
         named = [f"{delivery.party}/{site}" for site in rows["site"]]
         return pl.Series(named, dtype=pl.String), pl.Series([delivery.party] * len(named), dtype=pl.String)
-    vague = rows.filter(pl.col("uncertainty_m").fill_null(0.0) > cells.grid.cell_m / 2).height
+    vague = rows.filter(pl.col("uncertainty_m").fill_null(0.0) > cells.cell_m / 2).height
     if vague:
-        facts: dict[str, Fact] = {"party": delivery.party, "number": vague, "cell_m": cells.grid.cell_m}
+        facts: dict[str, Fact] = {"party": delivery.party, "number": vague, "cell_m": cells.cell_m}
         found.append(Finding("occupancy-position-vague", facts, Where(table="visits"), Severity.WARNING))
     sites, sides = cells.of(rows["x"].to_numpy().astype(float), rows["y"].to_numpy().astype(float))
     named = [side or delivery.party for side in sides.tolist()] if cells.sides is None else sides.tolist()

@@ -1,6 +1,6 @@
 """Does the joint interval cover the truth, and what do sums of one-sided numbers do? 100 simulated seeds.
 
-    python benchmarks/coverage.py --seeds 100 --workers 2 --date 2026-11-22 --write docs/coverage.md
+    python benchmarks/together.py --seeds 100 --workers 2 --date 2026-11-22 --write docs/coverage.md
 
 Each seed simulates the preset `small`, gives the engine the true concordance, and fits once together and twice
 a side (mask clipped at the border; mask crossing it). A section of the page is made from the numbers (`designs.py`
@@ -65,7 +65,7 @@ class Number:
 
 def numbers_of(seed: int, design: Design) -> dict[str, Number]:
     """All numbers of one seed; those that the engine declined or could not fit are missing."""
-    simulation = simulate(design, stream(seed, "benchmarks.coverage"))
+    simulation = simulate(design, stream(seed, "benchmarks.coverage"))  # the first name: the published numbers are its
     truth, taxon = simulation.truth, design.species[0].taxon
     parties = tuple(party.id for party in design.parties)
     found: dict[str, Number] = {}
