@@ -17,6 +17,7 @@ from sharedrange.population.scr.settings import ScrInputs, ScrSettings
 from sharedrange.population.scr.splits import split_model
 
 if TYPE_CHECKING:
+    from sharedrange.population.scr.areas import EncounterRate, encounter_rate, searched_areas
     from sharedrange.population.scr.bootstrapping import Bootstrap, bootstrap
     from sharedrange.population.scr.buffer import buffer_bias, suggested_buffer_m
     from sharedrange.population.scr.comparing import LikelihoodRatio, average, compare, likelihood_ratio, weights
@@ -30,6 +31,7 @@ __all__ = [
     "Bootstrap",
     "Covariates",
     "DerivedDensity",
+    "EncounterRate",
     "Fit",
     "Fitness",
     "Interval",
@@ -45,6 +47,7 @@ __all__ = [
     "coefficient",
     "compare",
     "derived_density",
+    "encounter_rate",
     "fit",
     "fit_sessions",
     "fitness",
@@ -53,6 +56,7 @@ __all__ = [
     "profile_interval",
     "quantities",
     "refit",
+    "searched_areas",
     "simulate_histories",
     "split_model",
     "suggested_buffer_m",
@@ -60,6 +64,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "areas": ("EncounterRate", "encounter_rate", "searched_areas"),
     "bootstrapping": ("Bootstrap", "bootstrap"),
     "buffer": ("buffer_bias", "suggested_buffer_m"),
     "comparing": ("LikelihoodRatio", "average", "compare", "likelihood_ratio", "weights"),
