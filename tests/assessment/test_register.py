@@ -28,9 +28,9 @@ from sharedrange.assessment.programme import (
     read_node,
     read_programme,
 )
-from sharedrange.assessment.programme.periods import Interval, add_months, find_dates, months, read_date, span, year
 from sharedrange.assessment.register import COLUMNS, lint, linting, register_tables
 from sharedrange.core.finding import Finding, Severity
+from sharedrange.core.periods import Interval, add_months, find_dates, months, read_date, span, year
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "north-east-asia"
 WHOLE = Component("c", "A component", period="2021", areas=("Ridge",), objective="Count.", source="s")

@@ -423,7 +423,7 @@ def test_taxa_can_be_chosen_and_tables_left_out(store: Store) -> None:
 
 def bursts(rows: pl.DataFrame, key: list[str], minutes: float) -> pl.DataFrame:
     """The bursts of observations by the counting engine's rule."""
-    from sharedrange.population.encounters import with_bursts
+    from sharedrange.core.bursts import with_bursts
 
     grouped = with_bursts(rows, key, minutes).group_by(*key, "burst")
     return grouped.agg(pl.col("start").min(), pl.col("end").max(), n=pl.len())

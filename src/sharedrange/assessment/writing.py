@@ -19,11 +19,10 @@ from sharedrange.core.chance import stream
 from sharedrange.core.errors import ProgrammeError
 from sharedrange.core.files import folder_in_place
 from sharedrange.core.finding import Finding, Where
-from sharedrange.core.individuals import Verdict
+from sharedrange.core.individuals import CATALOGUE, Verdict
 from sharedrange.exchange import camtrapdp
 from sharedrange.exchange.manifest import write_manifest
 from sharedrange.population.simulate import (
-    CATALOGUE,
     Design,
     Rectangle,
     Simulation,

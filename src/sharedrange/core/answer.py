@@ -131,3 +131,7 @@ class Answer:
     def at(self, step: str) -> Answer:
         """The same answer with `step` written on every estimate."""
         return replace(self, estimates=tuple(replace(e, step=step) for e in self.estimates))
+
+    def seen_by(self, audience: str) -> Answer:
+        """The same answer with those who may see it written on every estimate."""
+        return replace(self, estimates=tuple(replace(e, audience=audience) for e in self.estimates))

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from sharedrange.assessment.programme.periods import Interval, read_date
 from sharedrange.core.engine import read_settings, unknown_key
 from sharedrange.core.errors import ProgrammeError
 from sharedrange.core.finding import Fact, Finding, Where
+from sharedrange.core.periods import Interval, read_date
 
 T = TypeVar("T")
 

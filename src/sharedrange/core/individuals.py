@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+CATALOGUE = "main"  # the catalogue of a party that has only one and did not name it
+
 
 class LocalIndividual(NamedTuple):
     """An animal as one party's catalogue knows it."""

@@ -72,6 +72,8 @@ class Survey:
 
     Keys of things are (party, dataset, verbatim id). `frame` is ``EPSG:4326`` or ``local:<name>``: the frame
     of `deployments.x` and `.y`. `dated` tells whether rows carry times (UTC) or only session and occasion.
+    `resolution`: how long the periods are of which times were told (one of `core.release.RESOLUTIONS`); empty: to the
+    minute. Within a period days are then a convention of whoever read it.
     Every table has exactly the columns of its schema above. `source` is the content hash of the files.
     """
 
@@ -85,6 +87,7 @@ class Survey:
     effort: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EFFORT))
     source: str = ""
     kind: Literal["camera", "capture"] = "camera"
+    resolution: str = ""
 
     def with_tables(self, **tables: pl.DataFrame) -> Survey:
         """The survey with some of its tables replaced."""
@@ -105,3 +108,10 @@ def conform(table: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
         (pl.col(name).cast(dtype) if name in table.columns else pl.lit(None, dtype=dtype)).alias(name)
         for name, dtype in schema.items()
     )
+
+
+def stations(survey: Survey) -> dict[str, str]:
+    """Deployment -> its station; where none is named, deployments at one position share the first one's id."""
+    first_here = pl.when(pl.col("x").is_not_null()).then(pl.col("deployment").min().over("x", "y"))
+    named = survey.deployments.select("deployment", station=pl.coalesce("station", first_here, "deployment"))
+    return dict(named.iter_rows())

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sharedrange.core.answer import Refusal
 from sharedrange.core.errors import InputError, NotEnoughData, ProgrammeError
 from sharedrange.core.finding import Fact, Finding, Severity
+from sharedrange.core.release import next_period, period_of
 from sharedrange.core.survey import Survey
 
 Floats = NDArray[np.float64]
@@ -50,7 +51,7 @@ class Window:
 
     def __post_init__(self) -> None:
         found = []
-        if not _is_zone(self.timezone):
+        if not is_zone(self.timezone):
             found.append(Finding("occasion-timezone", {"timezone": self.timezone}))
         if self.start and self.end and self.end < self.start:
             found.append(Finding("window-order", {"start": str(self.start), "end": str(self.end)}))
@@ -230,7 +231,7 @@ def common_window(surveys: Sequence[Survey], asked: Window, question: str = "com
 def about_window(surveys: Sequence[Survey], asked: Window, used: Window) -> tuple[Finding, ...]:
     """What is worth knowing about the window `used` where `asked` was asked: days, sessions, occasions lost."""
     if used.dated:
-        return _about_days(surveys, asked, used)
+        return (*_about_days(surveys, asked, used), *_cut_periods(surveys, used))
     return (*_missing_sessions(surveys, asked), *_unequal_occasions(surveys, used))
 
 
@@ -263,6 +264,39 @@ def _about_days(surveys: Sequence[Survey], asked: Window, used: Window) -> tuple
     periods = _listed(_periods(_ran_by_party(surveys, whole), whole))
     facts: dict[str, Fact] = {"asked": f"{start}/{end}", "used": used.label, "periods": periods}
     return (Finding("window-cut", facts, severity=Severity.NOTE),)
+
+
+def _cut_periods(surveys: Sequence[Survey], used: Window) -> Iterable[Finding]:
+    """A warning for each survey told by periods where the window cuts one: what is inside it then is a convention."""
+    for survey in surveys:
+        if survey.resolution in ("", "day"):
+            continue
+        cut = {period for spans in deployed_spans(survey).values() for period in _cut(spans, survey.resolution, used)}
+        if cut:
+            facts: dict[str, Fact] = {
+                "party": survey.party,
+                "dataset": survey.dataset,
+                "resolution": survey.resolution,
+                "periods": ", ".join(map(str, sorted(cut))),
+                "window": used.label,
+            }
+            yield Finding("window-cuts-periods", facts, severity=Severity.WARNING)
+
+
+def _cut(spans: Spans, resolution: str, used: Window) -> Iterable[date]:
+    """First days of the periods that begin on one side of an edge of the window, end on the other, and lose days.
+
+    Half a day is nothing: periods may begin in another time zone than the days of the window.
+    """
+    half_us, (opens_us, closes_us) = DAY_US // 2, used.edges_us()[[0, -1]].tolist()
+    opens, closes = used.day(1), used.day(used.n_days) + timedelta(days=1)
+    for start_us, end_us in spans.tolist():
+        first = period_of(_local_day(start_us + half_us, used.timezone), resolution)
+        after = next_period(first, resolution)
+        if first < opens < after and start_us < opens_us - half_us:
+            yield first
+        if first < closes < after and end_us > closes_us + half_us:
+            yield first
 
 
 def _asked_days(asked: Window, whole: Window) -> NDArray[np.bool_]:
@@ -370,7 +404,8 @@ def _parties(surveys: Iterable[Survey]) -> list[str]:
     return sorted({survey.party for survey in surveys})
 
 
-def _is_zone(name: str) -> bool:
+def is_zone(name: str) -> bool:
+    """Whether a name is a time zone of the IANA data base."""
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):

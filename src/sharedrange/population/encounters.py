@@ -8,19 +8,16 @@ Kinnaird & Wibisono 2003, Animal Conservation 6:131-139).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 
 import polars as pl
 
+from sharedrange.core.bursts import BURST_MINUTES, with_bursts
 from sharedrange.core.errors import InputError
 from sharedrange.core.finding import Fact, Finding, Severity
 from sharedrange.core.history import ENCOUNTERS
-from sharedrange.core.individuals import LocalIndividual, Partition
+from sharedrange.core.individuals import CATALOGUE, LocalIndividual, Partition
 from sharedrange.core.survey import LIFE_STAGES, SEXES, Survey, conform
 from sharedrange.core.when import Window, dated_and_undated
-
-BURST_MINUTES = 30.0
-CATALOGUE = "main"  # the catalogue of a party that has only one and did not name it
 
 FLANKS_KNOWN = pl.Schema({"party": pl.String(), "individual": pl.String(), "left": pl.Boolean(), "right": pl.Boolean()})
 ANIMALS = pl.Schema({"session": pl.String(), "individual": pl.String(), "sex": pl.String(), "life_stage": pl.String()})
@@ -114,25 +111,6 @@ def in_stages(life_stages: Sequence[str], *, with_unknown: bool) -> pl.Expr:
     """Whether a row's life stage is among those asked; animals of unknown stage as told."""
     asked = pl.col("life_stage").is_in(list(life_stages))
     return asked.fill_null(value=False) | (pl.col("life_stage").is_null() & with_unknown)
-
-
-def stations(survey: Survey) -> dict[str, str]:
-    """Deployment -> its station; where none is named, deployments at one position share the first one's id."""
-    first_here = pl.when(pl.col("x").is_not_null()).then(pl.col("deployment").min().over("x", "y"))
-    named = survey.deployments.select("deployment", station=pl.coalesce("station", first_here, "deployment"))
-    return dict(named.iter_rows())
-
-
-def with_bursts(rows: pl.DataFrame, key: Sequence[str], minutes: float) -> pl.DataFrame:
-    """Rows with the number of the burst that each belongs to (column `burst`), by `key` and time.
-
-    A burst ends when `minutes` pass without a record; a record lasts from `start` to `end`.
-    """
-    ordered = rows.sort(*key, "start", "observation")
-    ordered = ordered.with_columns(_who=pl.struct(key).rle_id())
-    until = pl.max_horizontal("start", "end").cum_max().shift(1).over("_who")
-    begins = until.is_null() | (pl.col("start") - until >= timedelta(minutes=minutes))
-    return ordered.with_columns(burst=begins.cum_sum()).drop("_who")
 
 
 def _identified(survey: Survey, taxa: frozenset[str]) -> pl.DataFrame:

@@ -10,20 +10,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sharedrange.core.bursts import BURST_MINUTES
 from sharedrange.core.errors import InputError
 from sharedrange.core.finding import Fact, Finding, Severity, Where, errors
 from sharedrange.core.history import CAPTURES, DETECTORS, INDIVIDUALS, CaptureHistory
 from sharedrange.core.individuals import Partition
 from sharedrange.core.places import Projection
-from sharedrange.core.survey import Survey, conform
+from sharedrange.core.survey import Survey, conform, stations
 from sharedrange.core.when import SLIVER, Window, day_effort, session_effort
 from sharedrange.population.encounters import (
-    BURST_MINUTES,
     animals,
     encounters,
     in_stages,
     known_flanks,
-    stations,
 )
 
 Floats = NDArray[np.float64]
@@ -175,10 +174,15 @@ def _placed(survey: Survey, projection: Projection) -> pl.DataFrame:
         dataset=pl.lit(survey.dataset),
         station=pl.col("deployment").replace_strict(of_deployment, return_dtype=pl.String),
         kind=pl.col("detector"),
-    ).with_columns(x_m=pl.Series(x_m), y_m=pl.Series(y_m))
+    ).with_columns(x_m=_metres(x_m), y_m=_metres(y_m))
     spread = pl.max_horizontal(pl.col(axis).max() - pl.col(axis).min() for axis in ("x_m", "y_m"))
     placed = placed.with_columns(spread_m=spread.over("station"))
     return placed.with_columns(_detector(prefix), *_standing("x_m"), *_standing("y_m"))
+
+
+def _metres(axis: Floats) -> pl.Series:
+    """Projected positions; null where a release came without, which projections answer with infinity."""
+    return pl.Series(np.where(np.isfinite(axis), axis, np.nan), nan_to_null=True)
 
 
 def _detector(prefix: str) -> pl.Expr:

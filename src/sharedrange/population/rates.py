@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, t
 
 from sharedrange.core.answer import LISTED, Answer, Estimate, Refusal, Scope
+from sharedrange.core.bursts import with_bursts
 from sharedrange.core.engine import Engine
 from sharedrange.core.errors import InputError
 from sharedrange.core.finding import Fact, Finding, Severity
 from sharedrange.core.progress import Progress, part
-from sharedrange.core.survey import Survey
+from sharedrange.core.survey import Survey, stations
 from sharedrange.core.when import (
     Spans,
     Window,
@@ -36,7 +37,6 @@ from sharedrange.core.when import (
     whole_window,
     without,
 )
-from sharedrange.population.encounters import stations, with_bursts
 
 Floats = NDArray[np.float64]
 

@@ -20,8 +20,8 @@ from sharedrange.assessment.programme import (
     Project,
     Species,
 )
-from sharedrange.assessment.programme.periods import add_months, find_dates, span
 from sharedrange.core.finding import Fact, Finding, Severity, Where
+from sharedrange.core.periods import add_months, find_dates, span
 
 Findings = Iterator[Finding]
 Sourced = Party | Species | Component | Project | Area | Milestone | Event | OpenQuestion

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from sharedrange.assessment.programme import Interval, Programme
-from sharedrange.assessment.programme.periods import span
 from sharedrange.assessment.register.linting import Sourced, planned
+from sharedrange.core.periods import span
 
 _NAMES = ("en", "zh-Hans", "ja", "ko", "mn", "ru")
 _SOURCE = ("source", "to_verify")

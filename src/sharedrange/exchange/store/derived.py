@@ -16,7 +16,9 @@ from pathlib import Path
 
 import polars as pl
 
+from sharedrange.core.bursts import BURST_MINUTES
 from sharedrange.core.files import sha256_of
+from sharedrange.core.individuals import CATALOGUE
 from sharedrange.core.progress import Progress
 from sharedrange.core.survey import DEPLOYMENTS, EFFORT, Survey
 from sharedrange.core.when import Spans, run_spans, union
@@ -24,8 +26,6 @@ from sharedrange.exchange.store.duck import IMPORT_MEMORY_MB, Duck, duck, files,
 from sharedrange.exchange.store.generations import Import, Part
 from sharedrange.exchange.store.layout import NO_YEAR, TABLES, WATCHED, place
 
-BURST_MINUTES = 30
-CATALOGUE = "main"  # the catalogue of a party that did not name it
 _BURST_S = BURST_MINUTES * 60
 
 

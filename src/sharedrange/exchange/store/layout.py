@@ -122,7 +122,7 @@ WATCHED = pl.Schema(
 DERIVED: Mapping[str, pl.Schema] = {"events": EVENTS, "captures": CAPTURES, "watched": WATCHED}
 
 _PARTS: Mapping[str, tuple[type, tuple[str, ...]]] = {
-    "survey": (Survey, ("party", "dataset", "frame", "dated", "source", "kind")),
+    "survey": (Survey, ("party", "dataset", "frame", "dated", "source", "kind", "resolution")),
     "counts": (SiteCounts, ("party", "dataset", "frame", "source")),
     "tracks": (Tracks, ("party", "dataset", "frame", "source")),
     "genotypes": (Genotypes, ("party", "dataset", "frame", "source")),

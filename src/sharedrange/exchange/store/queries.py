@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
+from sharedrange.core.bursts import BURST_MINUTES
 from sharedrange.core.errors import InputError
 from sharedrange.core.finding import Finding
 from sharedrange.core.survey import UTC as UTC_TIME
 from sharedrange.core.when import DAY_US
-from sharedrange.exchange.store.derived import BURST_MINUTES
 from sharedrange.exchange.store.duck import Duck, duck, files, text, texts
 from sharedrange.exchange.store.generations import Generation, Import, Part
 from sharedrange.exchange.store.layout import NO_YEAR, WATCHED

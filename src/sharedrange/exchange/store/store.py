@@ -8,13 +8,14 @@ from pathlib import Path
 
 import polars as pl
 
+from sharedrange.core.bursts import BURST_MINUTES
 from sharedrange.core.contents import Delivered
 from sharedrange.core.errors import InputError
 from sharedrange.core.files import sha256_of
 from sharedrange.core.finding import Finding, Where
 from sharedrange.core.progress import Progress, part, silent
 from sharedrange.exchange.store import queries
-from sharedrange.exchange.store.derived import BURST_MINUTES, derive, is_derived
+from sharedrange.exchange.store.derived import derive, is_derived
 from sharedrange.exchange.store.duck import load
 from sharedrange.exchange.store.generations import Generation, Import, Key, commit, forget, reading, staging, writing
 from sharedrange.exchange.store.importing import build, gather, refuse_repeated, whose

@@ -23,11 +23,10 @@ from sharedrange.population.simulate.design import (
     SpeciesDesign,
 )
 from sharedrange.population.simulate.presets import small, two_parks
-from sharedrange.population.simulate.run import CATALOGUE, Simulation, simulate
+from sharedrange.population.simulate.run import Simulation, simulate
 from sharedrange.population.simulate.truth import Truth, comparable
 
 __all__ = [
-    "CATALOGUE",
     "Bycatch",
     "Camera",
     "CameraArray",

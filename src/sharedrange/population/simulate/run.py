@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from sharedrange.core.individuals import CATALOGUE
 from sharedrange.core.survey import DEPLOYMENTS, EFFORT, MEDIA, OBSERVATIONS, UTC, Survey, conform
 from sharedrange.population.simulate.animals import ANIMALS, animals_of
 from sharedrange.population.simulate.cameras import Cameras, cameras_of
@@ -15,7 +16,6 @@ from sharedrange.population.simulate.labels import GHOST, SIGHTINGS, labelled, s
 from sharedrange.population.simulate.passages import bycatch_of, passages_of
 from sharedrange.population.simulate.truth import CODES, LABELS, NUMBERS, Truth
 
-CATALOGUE = "main"
 _POSITION_UNCERTAINTY_M = 10.0
 _DEGREE_DIGITS = 6  # a tenth of a metre
 
