@@ -124,7 +124,7 @@ def test_a_minted_joint_id_has_64_random_bits_and_sorted_members() -> None:
 def test_an_unknown_kind_is_named_with_those_that_are_known() -> None:
     with pytest.raises(InputError) as error:
         read_body("decison", {})
-    assert error.value.findings[0].facts == {"kind": "decison", "known": "decision, focal_point, joint_id"}
+    assert error.value.findings[0].facts == {"kind": "decison", "known": ", ".join(sorted(KINDS))}
 
 
 def test_another_floor_adds_a_kind_and_cannot_take_one() -> None:

@@ -1,8 +1,9 @@
 """What people decided and did: one signed hash chain per key, merged by union, folded into a state."""
 
 from sharedrange.records.folds import about, concordance, decisions_value, focal_points, in_force
-from sharedrange.records.keys import Key, Keys, fingerprint, key_from_seed
-from sharedrange.records.kinds import KINDS, Body, Decision, FocalPoint, JointId, mint, record_kind
+from sharedrange.records.keys import Identity, Key, Keys, fingerprint, key_from_seed
+from sharedrange.records.kinds import KINDS, Body, Decision, FocalPoint, JointId, Reader, mint, record_kind
+from sharedrange.records.protection import Passphrase
 from sharedrange.records.record import Record
 from sharedrange.records.recordset import RecordSet, chain_file, from_files, merge
 from sharedrange.records.store import Store, import_records, open_store
@@ -12,9 +13,12 @@ __all__ = [
     "Body",
     "Decision",
     "FocalPoint",
+    "Identity",
     "JointId",
     "Key",
     "Keys",
+    "Passphrase",
+    "Reader",
     "Record",
     "RecordSet",
     "Store",

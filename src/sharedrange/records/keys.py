@@ -6,21 +6,25 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from sharedrange.core.canonical import canonical, read_canonical
 from sharedrange.core.errors import InputError
 from sharedrange.core.files import sync
 from sharedrange.core.finding import Finding, Severity, Where
 from sharedrange.records.lock import exclusive
+from sharedrange.records.protection import Passphrase, protect, secret_of
 from sharedrange.records.schemes import DEFAULT, SCHEMES, key_id
 
-_FORMAT = "sharedrange-key-1"
-_UNPROTECTED = "none"  # the only protection so far; a passphrase will be another word here
+_FORMAT, _AGE_FORMAT = "sharedrange-key-1", "sharedrange-age-1"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _OTHERS_MAY_READ = 0o077
+_WRONG_PASSPHRASE = {"key-passphrase-missing", "key-passphrase-wrong"}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,80 +67,204 @@ def key_from_seed(seed: bytes) -> Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """What opens packages that were sealed for `id`: an identity of the age format (age-encryption.org, X25519)."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys of a node, one file a key, in the folder that node.toml names. Never exchanged."""
+    """The keys of a node, in the folder that node.toml names. Never exchanged.
+
+    ``<name>.key`` holds a key that signs, ``<name>.age`` an identity that opens packages; each may lie under a
+    passphrase.
+    """
 
     folder: Path
 
-    def create(self, name: str = "node", *, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> Key:
-        """A new key, kept under `name`; a key is never overwritten.
+    def create(
+        self,
+        name: str = "node",
+        *,
+        passphrase: str | None = None,
+        scheme: str = DEFAULT,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> Key:
+        """A new key of a signature scheme, kept under `name`; a key is never overwritten.
 
-        Raises InputError if there is one of that name already, or the disk does not take it.
+        Raises InputError if there is one of that name already, the passphrase is empty, or the disk does not take it;
+        KeyError for a scheme that is none.
         """
-        path = self._path(name)
-        key = Key(random_bytes(SCHEMES[DEFAULT].secret_bytes))
-        try:
-            with exclusive(self.folder / ".lock"):
-                if path.exists():
-                    raise InputError([Finding("key-exists", {"name": name}, _at(path))])
-                _write_private(path, _content(key))
-        except OSError as error:
-            problem = error.strerror or type(error).__name__
-            raise InputError([Finding("key-not-written", {"problem": problem}, _at(path))]) from error
+        key = Key(random_bytes(SCHEMES[scheme].secret_bytes), scheme)
+        self._add(self._path(name), name, _content(_FORMAT, key.id, key.secret, passphrase))
         return key
 
-    def load(self, name: str = "node") -> Key:
-        """The key kept under `name`. Raises InputError if there is none, or its file is not a key that opens."""
+    def create_identity(self, name: str = "node", *, passphrase: str | None = None) -> Identity:
+        """A new identity that opens packages, kept under `name`; see `create`."""
+        from pyrage import x25519  # noqa: PLC0415  (start-up stays light)
+
+        new = x25519.Identity.generate()
+        identity = Identity(str(new.to_public()), str(new))
+        content = _content(_AGE_FORMAT, identity.id, identity.secret.encode("ascii"), passphrase)
+        self._add(self._path(name, ".age"), name, content)
+        return identity
+
+    def load(self, name: str = "node", passphrase: Passphrase = None) -> Key:
+        """The key kept under `name`.
+
+        Raises InputError if there is none, its file is not a key that opens, or the passphrase is missing or wrong.
+        """
         path = self._path(name)
-        try:
-            return _key(path.read_bytes(), path)
-        except OSError:
-            raise InputError([Finding("key-missing", {"name": name}, _at(path))]) from None
+        return _key(_read(path, name), passphrase, path)
+
+    def identity(self, name: str = "node", passphrase: Passphrase = None) -> Identity:
+        """The identity kept under `name`; see `load`."""
+        path = self._path(name, ".age")
+        return _identity(_read(path, name), passphrase, path)
+
+    def public(self, name: str = "node", suffix: str = ".key") -> str:
+        """The public id of a key or (``.age``) identity; needs no passphrase. Raises InputError as `load`."""
+        path = self._path(name, suffix)
+        return str(_fields(_read(path, name), path)["id"])
+
+    def change_passphrase(self, name: str, old: Passphrase, new: str | None) -> None:
+        """Keep a key and the identity beside it under another passphrase, or bare (None).
+
+        Raises InputError as `load`, and changes nothing then. A change that stopped between the two files is finished
+        by the same call: what lies under the new passphrase already stays so.
+        """
+        given = old() if callable(old) else old
+        key, path = _either(self.load, name, given, new), self._path(name)
+        files = {path: _content(_FORMAT, key.id, key.secret, new)}
+        if (beside := self._path(name, ".age")).exists():
+            identity = _either(self.identity, name, given, new)
+            files[beside] = _content(_AGE_FORMAT, identity.id, identity.secret.encode("ascii"), new)
+        with _written(path), exclusive(self.folder / ".lock"):
+            for file, content in files.items():
+                _write_private(file, content)
+
+    def retire(self, name: str, to: str) -> None:
+        """Keep the key and the identity of `name` under another name, so that new ones can take their place.
+
+        Raises InputError if there is no such key, there is a key or identity of the other name, or the disk does not
+        take it. A move that stopped between the two files is finished by the same call.
+        """
+        _read(self._path(name), name)
+        # The key last: while it is there, nothing new can take its place.
+        moves = {self._path(name, suffix): self._path(to, suffix) for suffix in (".age", ".key")}
+        with _written(self._path(name)), exclusive(self.folder / ".lock"):
+            present = {old: new for old, new in moves.items() if old.exists()}
+            if taken := [new for new in present.values() if new.exists()]:
+                raise InputError([Finding("key-exists", {"name": to}, _at(path)) for path in taken])
+            for old, new in present.items():
+                old.rename(new)
+            sync(self.folder)
 
     def names(self) -> tuple[str, ...]:
         """Names of the keys that are kept here."""
         return tuple(sorted(path.stem for path in self.folder.glob("*.key") if _NAME.fullmatch(path.stem)))
 
     def findings(self) -> tuple[Finding, ...]:
-        """A warning for every key file that other users of this computer may read."""
-        paths = [self._path(name) for name in self.names()]
-        open_to_others = [path for path in paths if path.stat().st_mode & _OTHERS_MAY_READ]
+        """A warning for every file of a key or identity that other users of this computer may read."""
+        paths = sorted(path for path in self.folder.glob("*.*") if path.suffix in (".age", ".key"))
+        kept = [path for path in paths if _NAME.fullmatch(path.stem)]
+        open_to_others = [path for path in kept if path.stat().st_mode & _OTHERS_MAY_READ]
         return tuple(
             Finding("key-readable", {"name": path.stem}, _at(path), Severity.WARNING) for path in open_to_others
         )
 
-    def _path(self, name: str) -> Path:
+    def _add(self, path: Path, name: str, content: bytes) -> None:
+        """Write a file that is not there yet."""
+        with _written(path), exclusive(self.folder / ".lock"):
+            if path.exists():
+                raise InputError([Finding("key-exists", {"name": name}, _at(path))])
+            _write_private(path, content)
+
+    def _path(self, name: str, suffix: str = ".key") -> Path:
         if not _NAME.fullmatch(name):
             raise InputError([Finding("key-name", {"name": name})])
-        return self.folder / f"{name}.key"
+        return self.folder / f"{name}{suffix}"
 
 
 def _at(path: Path) -> Where:
     return Where(file=f"{path.parent.name}/{path.name}")
 
 
-def _content(key: Key) -> bytes:
-    value = {"format": _FORMAT, "id": key.id, "protection": _UNPROTECTED, "secret": key.secret.hex()}
-    return canonical(value) + b"\n"
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """What the system says against writing becomes a finding."""
+    try:
+        yield
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+        raise InputError([Finding("key-not-written", {"problem": problem}, _at(path))]) from error
 
 
-def _key(content: bytes, path: Path) -> Key:
-    malformed = InputError([Finding("key-malformed", {}, _at(path))])
+def _either(load: Callable[[str, str | None], T], name: str, first: str | None, second: str | None) -> T:
+    """What `load` finds under the first passphrase, or else under the second; the first's error if under neither."""
+    try:
+        return load(name, first)
+    except InputError as error:
+        if not {finding.rule for finding in error.findings} <= _WRONG_PASSPHRASE:
+            raise
+        try:
+            return load(name, second)
+        except InputError:
+            raise error from None
+
+
+def _content(form: str, public: str, secret: bytes, passphrase: str | None) -> bytes:
+    return canonical({"format": form, "id": public, **protect(secret, passphrase)}) + b"\n"
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        raise InputError([Finding("key-missing", {"name": name}, _at(path))]) from None
+
+
+def _fields(content: bytes, path: Path) -> dict[str, Any]:
+    """The fields of a key's file. Raises InputError if it is none."""
     try:
         value = read_canonical(content.rstrip(b"\r\n"))
-        protection, secret = value["protection"], value["secret"]
-        claimed, known = value["id"], value["format"] == _FORMAT
-    except (ValueError, KeyError, TypeError):
-        raise malformed from None
-    if protection != _UNPROTECTED:
-        raise InputError([Finding("key-protection", {"protection": str(protection)}, _at(path))])
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not isinstance(value.get("id"), str):
+        raise _malformed(path)
+    return value
+
+
+def _malformed(path: Path) -> InputError:
+    return InputError([Finding("key-malformed", {}, _at(path))])
+
+
+def _key(content: bytes, passphrase: Passphrase, path: Path) -> Key:
+    fields = _fields(content, path)
     try:
-        key = Key(bytes.fromhex(secret), claimed.partition(":")[0])
+        key = Key(secret_of(fields, passphrase, _at(path)), fields["id"].partition(":")[0])
+        known = fields["format"] == _FORMAT
     except (ValueError, TypeError, AttributeError, KeyError):
-        raise malformed from None
-    if not known or key.id != claimed:
-        raise malformed
+        raise _malformed(path) from None
+    if not known or key.id != fields["id"]:
+        raise _malformed(path)
     return key
+
+
+def _identity(content: bytes, passphrase: Passphrase, path: Path) -> Identity:
+    from pyrage import IdentityError, x25519  # noqa: PLC0415  (start-up stays light)
+
+    fields = _fields(content, path)
+    try:
+        secret = secret_of(fields, passphrase, _at(path)).decode("ascii")
+        public, known = str(x25519.Identity.from_str(secret).to_public()), fields["format"] == _AGE_FORMAT
+    except (ValueError, TypeError, KeyError, IdentityError):
+        raise _malformed(path) from None
+    if not known or public != fields["id"]:
+        raise _malformed(path)
+    return Identity(public, secret)
 
 
 def _write_private(path: Path, content: bytes) -> None:

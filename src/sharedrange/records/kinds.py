@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from sharedrange.core.canonical import Json
@@ -210,6 +211,23 @@ class Reader:
         if isinstance(value, str) and pattern.fullmatch(value):
             return value
         return self._wrong(name, value, pattern.pattern, "")
+
+    def whole(self, name: str) -> int:
+        """A whole number of 0 or more."""
+        value = self._take(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+        return self._wrong(name, value, "0, 1, 2, ...", 0)
+
+    def day(self, name: str) -> str:
+        """A day in ISO 8601, as text."""
+        value = self._take(name)
+        try:
+            if isinstance(value, str) and date.fromisoformat(value).isoformat() == value:
+                return value
+        except ValueError:
+            pass  # told below
+        return self._wrong(name, value, "2026-05-31", "")
 
     def role(self, name: str, *, empty: bool = False) -> str:
         """A role id: small letters, digits, ``. _ / -``. No spaces: a person's name is not written by habit."""

@@ -1,0 +1,286 @@
+"""A survey as it leaves: stations in cells, days watched, and how often an animal was met, by whole periods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from sharedrange.core.bursts import BURST_MINUTES, with_bursts
+from sharedrange.core.grids import Grid
+from sharedrange.core.individuals import CATALOGUE, LocalIndividual
+from sharedrange.core.release import EFFORT, ENCOUNTERS, JOINT, STATIONS, next_period, period_of
+from sharedrange.core.survey import LIFE_STAGES, Survey, conform
+from sharedrange.core.when import day_effort, whole_window
+from sharedrange.sharing.agreement import Agreement, Frame, Terms, terms_of
+from sharedrange.sharing.pseudonyms import Name
+from sharedrange.sharing.release.places import generalised, position_columns
+from sharedrange.sharing.release.types import TRUNCATED, Under, Withheld
+
+_STAGE = pl.Enum(LIFE_STAGES[::-1])  # youngest first
+_KEY = ("station", "taxon", "catalogue", "individual")
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """The stations of a survey: `of_deployment` deployment -> row of `table` (columns key, x, y, ...)."""
+
+    table: pl.DataFrame
+    of_deployment: Mapping[str, str]
+
+
+def names_of_survey(survey: Survey, agreement: Agreement, frame: Frame) -> Iterator[Name]:
+    """Everything in a survey that a release of it gives a pseudonym."""
+    places = _places(survey, agreement.named_grid, frame).table
+    for key in places["key"]:
+        yield _station_name(survey, key)
+    for kind in places["camera_type"].drop_nulls().unique():
+        yield ("camera", survey.party, kind)
+    for taxon, catalogue, code in _individuals(survey):
+        terms = terms_of(agreement, taxon)
+        if terms is not None and terms.identity == "pseudonym":
+            yield ("individual", survey.party, catalogue, code)
+
+
+def release_survey(survey: Survey, frame: Frame, under: Under) -> tuple[dict[str, pl.DataFrame], list[Withheld]]:
+    """The tables stations, effort and encounters that may leave, and what stays.
+
+    Periods leave whole, once `delay_days` have passed since their end. Days watched are rounded: to whole days, or
+    tenths where periods are days.
+    """
+    agreement, pseudonyms, on = under.agreement, under.pseudonyms, under.on
+    terms = {taxon: terms_of(agreement, taxon) for taxon in survey.observations["taxon"].drop_nulls().unique()}
+    places = _places(survey, agreement.named_grid, frame)
+    named = places.table.with_columns(
+        station=pl.Series(
+            [pseudonyms.names[_station_name(survey, key)] for key in places.table["key"]], dtype=pl.String
+        ),
+        # People write into it what they like: which cameras are alike leaves, and not what they are called.
+        camera_type=pl.col("camera_type").map_elements(
+            lambda kind: pseudonyms.names["camera", survey.party, kind], return_dtype=pl.String
+        ),
+    )
+    placed = named.filter(pl.col("cell").is_not_null()) if frame.cell is not None else named
+    of_deployment = pl.DataFrame(
+        {"deployment": list(places.of_deployment), "key": list(places.of_deployment.values())},
+        schema={"deployment": pl.String, "key": pl.String},
+    ).join(placed.select("key", "station", "detector"), on="key")
+    met = _met(survey, of_deployment, terms, frame, under)
+    effort = _effort(survey, agreement, of_deployment, frame)
+    ready = pl.col("period").map_elements(lambda p: _is_ready(p, frame, on), return_dtype=pl.Boolean)
+    late = met.filter(~ready).height
+    met, effort = met.filter(ready), _with_met(effort.filter(ready), met.filter(ready), frame)
+    here = set(effort["station"])
+    kept = placed.filter(pl.col("station").is_in(list(here)))
+    tables = {
+        "stations": _only(
+            kept, STATIONS, ("station", "x", "y", "cell", "uncertainty_m"), frame.columns.get("stations")
+        ),
+        "effort": _only(effort, EFFORT, EFFORT.names(), frame.columns.get("effort")),
+        "encounters": conform(met.filter(pl.col("station").is_in(list(here))), ENCOUNTERS),
+    }
+    order = {"stations": ["station"], "effort": ["station", "period"], "encounters": ENCOUNTERS.names()}
+    out = {name: table.sort(order[name], nulls_last=True) for name, table in tables.items()}
+    return out, _stays(survey, terms, named.height - placed.height, late)
+
+
+def _station_name(survey: Survey, key: str) -> Name:
+    return ("station", survey.party, survey.dataset, key)
+
+
+def _places(survey: Survey, grid: Grid, frame: Frame) -> _Places:
+    """Stations with their cells. A station that was moved from one cell to another is one station in each.
+
+    Deployments without a station's name are stations of their own: whether two stood at one spot does not leave.
+    """
+    rows = survey.deployments.with_columns(station=pl.coalesce("station", "deployment"))
+    has_place = rows.filter(pl.col("x").is_not_null() & pl.col("y").is_not_null()) if frame.cell is not None else rows
+    cell = frame.cell if frame.cell is not None else grid.sizes[-1]
+    x, y = (has_place[axis].fill_null(0.0).to_numpy().astype(float) for axis in ("x", "y"))
+    columns, lines = grid.cells_of(x, y, cell) if frame.cell is not None else (np.zeros(len(x), np.int64),) * 2
+    has_place = has_place.with_columns(column=pl.Series(columns), line=pl.Series(lines))
+    part = pl.struct("column", "line").rank("dense").over("station")
+    key = pl.when(part.max().over("station") > 1).then(pl.concat_str("station", pl.lit("@"), part)).otherwise("station")
+    has_place = has_place.with_columns(key=key)
+    one = (
+        has_place.group_by("key")
+        .agg(
+            pl.col("x", "y").first(),
+            camera_type=_only_one("camera_type"),
+            detector=pl.col("detector").fill_null("proximity").min(),
+        )
+        .sort("key")
+    )
+    if frame.cell is not None:
+        cells = generalised(grid, one["x"].to_numpy(), one["y"].to_numpy(), frame)
+        one = one.drop("x", "y").hstack(position_columns(grid, cells))
+    else:
+        one = one.with_columns(pl.lit(None, pl.Float64).alias(name) for name in ("x", "y", "cell", "uncertainty_m"))
+    return _Places(one, dict(has_place.select("deployment", "key").iter_rows()))
+
+
+def _individuals(survey: Survey) -> Iterator[tuple[str, str, str]]:
+    """Taxon, catalogue and code of every identified animal."""
+    rows = survey.observations.filter(pl.col("individual").is_not_null() & pl.col("taxon").is_not_null())
+    named = rows.select("taxon", pl.col("catalogue").fill_null(CATALOGUE), "individual").unique().sort(pl.all())
+    yield from named.iter_rows()
+
+
+def _met(
+    survey: Survey, of_deployment: pl.DataFrame, terms: Mapping[str, Terms | None], frame: Frame, under: Under
+) -> pl.DataFrame:
+    """One row an animal (or a species not told apart), a station and a period."""
+    giving = {taxon: t for taxon, t in terms.items() if t is not None and t.encounters is not None}
+    rows = survey.observations.filter(
+        pl.col("type").fill_null("animal") == "animal",
+        pl.col("taxon").is_in(list(giving)),
+        pl.col("start").is_not_null(),
+    ).join(of_deployment, on="deployment")
+    rows = _with_names(
+        rows.select(
+            "station",
+            "detector",
+            "taxon",
+            "catalogue",
+            "individual",
+            "sex",
+            "life_stage",
+            "flank",
+            "start",
+            "end",
+            "observation",
+        ),
+        survey.party,
+        giving,
+        under,
+    )
+    day = pl.col("start").dt.convert_time_zone(under.agreement.timezone).dt.date()
+    rows = with_bursts(rows, _KEY, BURST_MINUTES).with_columns(day=day)
+    rows = rows.with_columns(pl.col("day").min().over("burst"))  # the day that the burst began
+    rows = rows.with_columns(period=pl.col("day").dt.truncate(TRUNCATED[frame.resolution]))
+    grouped = rows.group_by(*_KEY, "period").agg(
+        sex=_only_one("sex"),
+        life_stage=pl.col("life_stage").sort_by("start").drop_nulls().last(),
+        flank=_both("flank"),
+        bursts=pl.col("burst").n_unique(),
+        days=pl.col("day").n_unique(),
+        detector=pl.col("detector").first(),
+    )
+    n = pl.when(pl.col("detector") == "count").then("bursts").otherwise("days").cast(pl.Int32)
+    return _as_agreed(grouped.with_columns(encounters=n), giving)
+
+
+def _with_names(rows: pl.DataFrame, party: str, giving: Mapping[str, Terms], under: Under) -> pl.DataFrame:
+    """Rows with the names under which animals leave, each taxon by its terms."""
+    known = rows.select("taxon", pl.col("catalogue").fill_null(CATALOGUE), "individual").drop_nulls().unique()
+    names = [
+        (taxon, catalogue, code, *_name(LocalIndividual(party, catalogue, code), giving[taxon], under))
+        for taxon, catalogue, code in known.iter_rows()
+    ]
+    schema = dict.fromkeys(("taxon", "catalogue", "individual", "_catalogue", "_individual"), pl.String)
+    table = pl.DataFrame(names, schema=schema, orient="row")
+    joined = rows.with_columns(pl.col("catalogue").fill_null(CATALOGUE)).join(
+        table, on=["taxon", "catalogue", "individual"], how="left"
+    )
+    return joined.with_columns(catalogue="_catalogue", individual="_individual").drop("_catalogue", "_individual")
+
+
+def _name(who: LocalIndividual, terms: Terms, under: Under) -> tuple[str | None, str | None]:
+    """Catalogue and name of an animal as it leaves; nothing where animals leave without a name.
+
+    A code is none without its catalogue: two animals would become one.
+    """
+    may = terms.encounters or frozenset()
+    if terms.identity == "none" or "individual" not in may:
+        return None, None
+    if terms.concordance == "joint-id" and who in under.joint_ids:
+        return JOINT, under.joint_ids[who]
+    if terms.identity == "code":
+        return (who.catalogue, who.code) if "catalogue" in may else (None, None)
+    return CATALOGUE, under.pseudonyms.names["individual", *who]
+
+
+def _as_agreed(rows: pl.DataFrame, giving: Mapping[str, Terms]) -> pl.DataFrame:
+    """Each taxon's rows with the columns that its terms give, and without counts that are too small to tell."""
+    parts = [pl.DataFrame(schema=ENCOUNTERS)]
+    for taxon, terms in sorted(giving.items()):
+        of_taxon = rows.filter(pl.col("taxon") == taxon)
+        few = pl.col("encounters") < terms.suppress_below
+        of_taxon = of_taxon.with_columns(encounters=pl.when(~few).then("encounters"))
+        parts.append(_only(of_taxon, ENCOUNTERS, ("station", "period", "taxon"), terms.encounters))
+    return pl.concat(parts)
+
+
+def _effort(survey: Survey, agreement: Agreement, of_deployment: pl.DataFrame, frame: Frame) -> pl.DataFrame:
+    """Days watched of each station and period."""
+    window = whole_window([survey], agreement.timezone)
+    if not window.dated or not of_deployment.height:
+        return pl.DataFrame(schema=EFFORT)
+    kept = survey.with_tables(
+        deployments=survey.deployments.filter(pl.col("deployment").is_in(of_deployment["deployment"].to_list()))
+    )
+    watched = day_effort(kept, window, dict(of_deployment.select("deployment", "station").iter_rows()))
+    periods = [period_of(window.day(k + 1), frame.resolution) for k in range(window.n_days)]
+    starts = [0, *(k for k in range(1, len(periods)) if periods[k] != periods[k - 1])]
+    labels = [periods[k] for k in starts]
+    rows = [
+        (station, period, float(days))
+        for station, shares in sorted(watched.items())
+        for period, days in zip(labels, np.add.reduceat(shares, starts), strict=True)
+    ]
+    table = pl.DataFrame(rows, schema=EFFORT, orient="row")
+    rounded = table.with_columns(pl.col("days_watched").round(1 if frame.resolution == "day" else 0))
+    return rounded.filter(pl.col("days_watched") > 0)
+
+
+def _with_met(effort: pl.DataFrame, met: pl.DataFrame, frame: Frame) -> pl.DataFrame:
+    """Effort with the least that rounding may leave where an animal was met: a camera that saw one was watching."""
+    least = 0.1 if frame.resolution == "day" else 1.0
+    seen = met.select("station", "period").unique().join(effort, on=["station", "period"], how="anti")
+    return pl.concat([effort, seen.with_columns(days_watched=pl.lit(least))])
+
+
+def _is_ready(period: date, frame: Frame, on: date) -> bool:
+    return (on - next_period(period, frame.resolution)).days >= frame.delay_days
+
+
+def _only(
+    table: pl.DataFrame, schema: pl.Schema, keys: tuple[str, ...] | list[str], may: frozenset[str] | None
+) -> pl.DataFrame:
+    """The table with `keys` and the columns that may leave; the others of the schema empty. No rows if none may."""
+    if may is None:
+        return pl.DataFrame(schema=schema)
+    return conform(table.select(name for name in schema if name in keys or name in may), schema)
+
+
+def _stays(survey: Survey, terms: Mapping[str, Terms | None], unplaced: int, late: int) -> list[Withheld]:
+    """What does not leave of a survey, for its owner."""
+    by_taxon = dict(survey.observations.drop_nulls("taxon").group_by("taxon").len().iter_rows())
+    told = [
+        Withheld("no-rule", by_taxon[taxon], taxon)
+        for taxon, t in sorted(terms.items())
+        if t is None or t.encounters is None
+    ]
+    people = survey.observations.filter(pl.col("type").is_in(["human", "vehicle"])).height
+    counted = [
+        Withheld("people-and-vehicles", people),
+        Withheld("media", survey.media.height),
+        Withheld("few-stations", unplaced),
+        Withheld("too-recent", late),
+    ]
+    return [*told, *(one for one in counted if one.n)]
+
+
+def _only_one(column: str) -> pl.Expr:
+    """The value that all rows have that have one; null where they differ."""
+    first, last = pl.col(column).min(), pl.col(column).max()
+    return pl.when(first == last).then(first).alias(column)
+
+
+def _both(column: str) -> pl.Expr:
+    """The flank that all rows show; "both" where they show more than one."""
+    first, last = pl.col(column).min(), pl.col(column).max()
+    return pl.when(first == last).then(first).when(first.is_not_null()).then(pl.lit("both")).alias(column)
