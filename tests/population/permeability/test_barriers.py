@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -88,6 +88,7 @@ def test_no_detour_makes_a_way_shorter(seed: int) -> None:
 
 
 @settings(max_examples=25, deadline=None)
+@example(197)  # its line crosses itself, and a way once led through the crossing
 @given(SEEDS)
 def test_the_number_of_vertices_drawn_changes_no_way(seed: int) -> None:
     at, line = places(seed), crooked(seed)

@@ -137,7 +137,7 @@ def way_m(from_m: Floats, to_m: Floats, closed: Sequence[Barrier]) -> Floats:
     rows, columns = np.flatnonzero(blocked.any(axis=1)), np.flatnonzero(blocked.any(axis=0))
     if len(rows):
         some = np.ix_(rows, columns)
-        nodes = np.concatenate([_nodes(piece) for piece in pieces])
+        nodes = np.concatenate([_at_ends(pieces), *(_at_bends(piece) for piece in pieces)])
         around = _round_m(from_m[rows], to_m[columns], nodes, segments)
         metres[some] = np.where(blocked[some], around, metres[some])
     return metres
@@ -156,16 +156,43 @@ def _round_m(from_m: Floats, to_m: Floats, nodes: Floats, segments: Floats) -> F
     return best
 
 
-def _nodes(piece: Floats) -> Floats:
-    """Places just beyond the ends of a polyline and on both sides of its bends, (nodes, 2)."""
+def _is_ring(piece: Floats) -> bool:
+    return bool((piece[0] == piece[-1]).all())
+
+
+def _at_bends(piece: Floats) -> Floats:
+    """Places on both sides of the bends of a polyline, (nodes, 2)."""
     along = np.diff(piece, axis=0)
     along /= np.hypot(along[:, 0], along[:, 1])[:, None]
-    ring = bool((piece[0] == piece[-1]).all())
+    ring = _is_ring(piece)
     before, after = (np.vstack([along[-1:], along[:-1]]), along) if ring else (along[:-1], along[1:])
     bends = piece[:-1] if ring else piece[1:-1]
     across = _bisector(before, after) * _BESIDE_M
-    ends = np.empty((0, 2)) if ring else np.stack([piece[0] - along[0] * _BESIDE_M, piece[-1] + along[-1] * _BESIDE_M])
-    return np.concatenate([ends, bends + across, bends - across])
+    return np.concatenate([bends + across, bends - across])
+
+
+def _at_ends(pieces: Sequence[Floats]) -> Floats:
+    """Places just beyond the ends of polylines, (nodes, 2).
+
+    Where several end in one point, as where a line crosses itself, a place beyond one of them would lie on another, and
+    be seen from both sides. There a way can only turn in an angle of more than half a circle: its middle is the place.
+    """
+    meeting: dict[tuple[float, float], list[tuple[Floats, float]]] = {}
+    for piece in pieces:
+        for end, inner in () if _is_ring(piece) else ((piece[0], piece[1]), (piece[-1], piece[-2])):
+            angle = float(np.arctan2(*(inner - end)[::-1]))
+            meeting.setdefault((round(float(end[0]), 3), round(float(end[1]), 3)), []).append((end, angle))
+    places = [place for ends in meeting.values() for place in _beyond(ends)]
+    return np.array(places).reshape(-1, 2)
+
+
+def _beyond(ends: Sequence[tuple[Floats, float]]) -> Iterator[Floats]:
+    """The middle of every angle of more than half a circle between lines that leave one point."""
+    angles = np.sort([angle for _, angle in ends])
+    for angle, gap in zip(angles, np.diff(np.r_[angles, angles[0] + 2 * np.pi]), strict=True):
+        if gap > np.pi:
+            middle = angle + gap / 2
+            yield ends[0][0] + _BESIDE_M * np.array([np.cos(middle), np.sin(middle)])
 
 
 def _bisector(before: Floats, after: Floats) -> Floats:
