@@ -40,6 +40,7 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "odk": ("mapping",),
     "cybertracker": (),
     "darwin-core": ("archive", "event", "occurrence", "humboldt", "measurementorfact"),
+    "released": (),
 }
 """Door -> the names that `files` may give to its files."""
 MAX_BYTES = 1 << 16  # a declaration, not data

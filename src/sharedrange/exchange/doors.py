@@ -9,6 +9,7 @@ from typing import Any
 
 from sharedrange.core.contents import Delivered
 from sharedrange.core.finding import Finding, Where
+from sharedrange.core.release import MANIFEST
 from sharedrange.core.survey import Survey
 from sharedrange.exchange import (
     camtrapdp,
@@ -21,6 +22,7 @@ from sharedrange.exchange import (
     nextgis,
     odk,
     photos,
+    released,
     smart,
     spreadsheets,
     wildlife_insights,
@@ -66,6 +68,7 @@ DOORS: Mapping[str, Door] = {
         Door("odk", odk.read),
         Door("cybertracker", cybertracker.read),
         Door("darwin-core", darwincore.read),
+        Door("released", released.read),
     )
 }
 
@@ -90,6 +93,8 @@ def guess(path: Path) -> str | None:
 
 def _door_of(opened: Opened) -> str | None:
     names = {name.lower() for name in opened.sizes}
+    if MANIFEST in names:
+        return "released"
     if any(name.rpartition("/")[2] == camtrapdp.PACKAGE for name in names):
         return "camtrap-dp"
     if any(name.rpartition("/")[2] in darwincore.FILES for name in names):

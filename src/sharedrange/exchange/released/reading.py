@@ -1,0 +1,70 @@
+"""The door itself: release.json first, then the tables of each kind of content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from sharedrange.core.contents import Delivered
+from sharedrange.core.files import folder_hash
+from sharedrange.core.finding import Finding, Severity, Where, errors
+from sharedrange.core.release import MANIFEST, file_of
+from sharedrange.exchange.delivery import Delivery
+from sharedrange.exchange.grids import SUFFIXES
+from sharedrange.exchange.opening import Opened, open_path, shown
+from sharedrange.exchange.released.dating import counts_of, survey_of
+from sharedrange.exchange.released.manifest import Told, read_told
+from sharedrange.exchange.released.tables import Released, read_tables
+
+T = TypeVar("T")
+
+
+def read(folder: Path, delivery: Delivery) -> tuple[Delivered | None, tuple[Finding, ...]]:
+    """What a released package holds, as a dated survey and counts at sites; None if a finding is an error.
+
+    Time zone and frame are those of release.json. Periods become days by a convention, and a note says so.
+    """
+    opened, found = open_path(folder)
+    if opened is None:
+        return None, tuple(found)
+    told, found = read_told(opened, delivery.party)
+    if told is None:
+        return None, tuple(found)
+    found += _unread(opened, told)
+    kinds: dict[str, Released] = {}
+    for kind in told.resolutions:
+        released, more = read_tables(opened, told, kind)
+        found += more
+        if released is not None and any(sheet.rows.height for sheet in released.sheets.values()):
+            kinds[kind] = released
+    if not errors(found) and not kinds:
+        found.append(Finding("nothing-delivered", {}, Where(MANIFEST)))
+    if errors(found):
+        return None, tuple(found)
+    source, dataset = folder_hash(folder), delivery.dataset
+    delivered = Delivered(
+        survey=_made(kinds.get("survey"), lambda one: survey_of(one, dataset, source)),
+        counts=_made(kinds.get("counts"), lambda one: counts_of(one, dataset, source)),
+    )
+    return delivered, (*found, *_about_periods(kinds.get("survey")))
+
+
+def _made(released: Released | None, make: Callable[[Released], T]) -> T | None:
+    return None if released is None else make(released)
+
+
+def _about_periods(survey: Released | None) -> Iterator[Finding]:
+    """That days are a convention; nothing to say where periods are days."""
+    if survey is not None and survey.resolution != "day":
+        facts = {"resolution": survey.resolution, "timezone": survey.told.timezone}
+        yield Finding("released-dated", facts, Where(MANIFEST), Severity.NOTE)
+
+
+def _unread(opened: Opened, told: Told) -> list[Finding]:
+    read_here = {file_of(table) for table in told.tables}
+    return [
+        Finding("unread-file", {"path": shown(name)}, Where(shown(name)), Severity.WARNING)
+        for name in sorted(opened.sizes)
+        if name.lower().endswith(SUFFIXES) and name not in read_here
+    ]
