@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sharedrange import __version__
-from sharedrange.cli import commands, main
+from sharedrange.cli import commands, main, sharing
 from sharedrange.cli.face import shown
 from sharedrange.cli.help import EXAMPLES
 from sharedrange.core.answer import Refusal
@@ -26,6 +26,7 @@ from sharedrange.core.errors import (
 from sharedrange.core.finding import Finding, Where
 
 Line = Callable[..., Any]
+ALL = (*commands.ALL, *sharing.ALL)
 HEAVY = ("numpy", "polars", "scipy", "matplotlib", "pyproj", "shapely", "nacl", "jinja2")
 UNKNOWN = Finding("unknown-key", {"key": "specie", "nearest": "species", "known": "species"}, Where("programme.toml"))
 
@@ -49,7 +50,7 @@ def test_help_needs_no_numerics(command: str) -> None:
 
 
 def test_every_command_has_help_with_its_examples(type_line: Line) -> None:
-    assert set(EXAMPLES) == {command.__name__ for command in commands.ALL}
+    assert set(EXAMPLES) == {command.__name__ for command in ALL}
     for command, examples in EXAMPLES.items():
         page = type_line(command, "--help")
         assert page.code == 0
@@ -59,7 +60,7 @@ def test_every_command_has_help_with_its_examples(type_line: Line) -> None:
 
 def test_help_lists_every_command(type_line: Line) -> None:
     page = type_line("--help").out
-    assert all(f"  {command.__name__} " in page for command in commands.ALL)
+    assert all(f"  {command.__name__} " in page for command in ALL)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +19,11 @@ from sharedrange.assessment.results import Assessment, Result
 from sharedrange.assessment.running import Tell, quiet, run
 from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.answer import Answer
+from sharedrange.core.audience import EVERYBODY, meet
 from sharedrange.core.canonical import digest
-from sharedrange.core.errors import InputError
+from sharedrange.core.errors import InputError, ProgrammeError
 from sharedrange.core.files import folder_in_place, write_atomically
-from sharedrange.core.finding import errors
+from sharedrange.core.finding import Finding, Where, errors
 from sharedrange.core.ledger import Ledger, Step
 from sharedrange.core.words import load
 
@@ -36,21 +37,25 @@ class Outcome:
     reused: bool
 
 
-def assess(folder: Path | str, *, workers: int = 1, language: str = "en", progress: Tell = quiet) -> Outcome:
+def assess(
+    folder: Path | str, *, workers: int = 1, language: str = "en", reader: str = "", progress: Tell = quiet
+) -> Outcome:
     """Assess the node in `folder` and write its report and data products to ``assessment/``.
 
-    The same inputs and settings give the same report data, whatever the day, the language or `workers`.
+    The same inputs and settings give the same report data, whatever the day, the language or `workers`. For another
+    `reader` (a party, or ``public``) the report is made from nothing but what they may see, and lies in
+    ``assessment-for-<reader>/``.
 
     Raises ProgrammeError and InputError with all findings (nothing is written then), KeyError for a language
     without a catalogue, and Cancelled on Ctrl-C (a later run resumes).
     """
     words = load(language)
-    node = open_node(folder)
+    node = _for_reader(open_node(folder), reader)
     if errors(node.findings):  # a damaged chain of decisions would change numbers in silence
         raise InputError(errors(node.findings))
     with writing(node.folder):
         assessment, fingerprint = _assessment(node, workers, progress)
-        mark = node.work / "assessed"
+        mark = node.work / f"{node.assessment.name.replace('assessment', 'assessed')}"
         fingerprint = digest([fingerprint, language])
         report = node.assessment / report_name(node.programme)
         if report.is_file() and mark.is_file() and mark.read_text() == fingerprint:
@@ -63,6 +68,15 @@ def assess(folder: Path | str, *, workers: int = 1, language: str = "en", progre
         return Outcome(assessment, report, reused=False)
 
 
+def _for_reader(node: OpenNode, reader: str) -> OpenNode:
+    """The node as a reader may see it. Raises ProgrammeError if the programme knows no such party."""
+    known = [party.id for party in node.programme.parties]
+    if reader and reader not in (*known, EVERYBODY):
+        facts = {"reader": reader, "known": ", ".join([*known, EVERYBODY])}
+        raise ProgrammeError([Finding("reader-unknown", facts, Where("programme.toml"))])
+    return node.for_reader(reader) if reader else node
+
+
 def _assessment(node: OpenNode, workers: int, tell: Tell) -> tuple[Assessment, str]:
     """The assessment, and the hash of everything that it depends on."""
     surveys, cache = Surveys(node), Cache(node.work / "answers")
@@ -71,7 +85,7 @@ def _assessment(node: OpenNode, workers: int, tell: Tell) -> tuple[Assessment, s
     overview_step = _overview_step(node, ledger)
     overview = _overview(node, planned, surveys, cache, overview_step)
     answers = run(tasks, cache, node.work / "checkpoints", workers=workers, tell=tell)
-    results = tuple(_result(p, answers) for p in planned)
+    results = tuple(_result(p, answers, _audiences(node, ledger)) for p in planned)
     assessment = Assessment(
         node_party=node.party,
         programme=node.programme,
@@ -81,6 +95,8 @@ def _assessment(node: OpenNode, workers: int, tell: Tell) -> tuple[Assessment, s
         cells=overview.tables["cells"],
         findings=(*node.findings, *overview.findings, *lint(node.programme)),
         versions=versions(),
+        audience=_may_see(node),
+        reader=node.reader,
     )
     return assessment, digest([[task.step.id for task in tasks], overview_step.id, package_hash(), versions()])
 
@@ -108,9 +124,23 @@ def _overview(node: OpenNode, planned: tuple[Planned, ...], surveys: Surveys, ca
     return answer
 
 
-def _result(planned: Planned, answers: Mapping[str, Answer]) -> Result:
+def _audiences(node: OpenNode, ledger: Ledger) -> Callable[[str], str]:
+    """Who may see what comes out of a step: those who may see everything that went into it."""
+    of_source = {delivered.source.id: delivered.audience for delivered in node.deliveries}
+    return lambda step: str(meet(of_source[key] for _, key, _ in ledger.back(step) if key in of_source))
+
+
+def _may_see(node: OpenNode) -> tuple[str, ...]:
+    """The parties that may see everything here, where some of it is other parties'; nobody is named else."""
+    if all(delivered.is_own for delivered in node.deliveries):
+        return ()
+    told = meet(delivered.audience for delivered in node.deliveries)
+    return (EVERYBODY,) if told.parties is None else tuple(sorted(told.parties))
+
+
+def _result(planned: Planned, answers: Mapping[str, Answer], audience: Callable[[str], str]) -> Result:
     """The answers of one question by name, with the joint sheet where there are lists and a fit."""
-    mine = {name: answers[task.name] for name, task in planned.tasks.items()}
+    mine = {name: answers[task.name].seen_by(audience(task.step.id)) for name, task in planned.tasks.items()}
     sheet = None
     if ALONE in PREPARING[planned.question.engine].beside and LISTS in mine:
         alone = {name: answer for name, answer in mine.items() if name.startswith("alone.")}

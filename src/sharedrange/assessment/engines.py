@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sharedrange.core.engine import Engine
-from sharedrange.population import closed, doubt, minimum, occupancy, rates, scr, trend
+from sharedrange.population import closed, doubt, minimum, occupancy, permeability, rates, scr, trend
 from sharedrange.population import open as open_years
 
 ENGINES: Mapping[str, Engine] = {
@@ -19,6 +19,7 @@ ENGINES: Mapping[str, Engine] = {
         minimum.ENGINE,
         occupancy.ENGINE,
         open_years.ENGINE,
+        permeability.ENGINE,
         rates.ENGINE,
         scr.ENGINE,
         trend.ENGINE,

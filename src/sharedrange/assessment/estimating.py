@@ -46,6 +46,7 @@ ONE_SIDE: Mapping[str, Mapping[str, Any]] = {
     # What an engine's settings are where there is no border to differ by.
     SCR: {"density": "pooled"},
     "population.doubt": {"density": "pooled"},
+    "population.permeability": {"density": "pooled"},
     "population.open": {"density": "~ 1"},
 }
 
@@ -182,7 +183,8 @@ class _Held(Surveys):
 
 
 def _material(path: Path, content: Content, engine: str, taxon: str, keys: Mapping[str, Any]) -> Material:
-    question = question_of({"id": engine, "engine": engine, "component": AREA, "species": taxon, **keys})
+    folder = path if path.is_dir() else path.parent  # where files lie that the question names
+    question = question_of({"id": engine, "engine": engine, "component": AREA, "species": taxon, **keys}, folder)
     programme = Programme(
         id=AREA,
         title="",
@@ -193,7 +195,7 @@ def _material(path: Path, content: Content, engine: str, taxon: str, keys: Mappi
         questions=(question,),
     )
     delivered = Delivered(path, AREA, path.name, Source(AREA, path.name, path.name, ""))
-    node = OpenNode(path, AREA, path, programme, (delivered,), RecordSet(), ())
+    node = OpenNode(folder, AREA, folder, programme, (delivered,), RecordSet(), ())
     return Material(node, question, _Held(content))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from sharedrange.assessment.barriers import barriers_of
 from sharedrange.assessment.material import Material
 from sharedrange.assessment.programme import Question
 from sharedrange.assessment.running import Prepared
@@ -19,8 +20,9 @@ from sharedrange.core.answer import Refusal, Scope
 from sharedrange.core.contents import SiteCounts
 from sharedrange.core.errors import NotEnoughData, ProgrammeError
 from sharedrange.core.finding import Finding, Where
+from sharedrange.core.grids import Grid
 from sharedrange.core.history import CaptureHistory
-from sharedrange.population import closed, doubt, minimum, occupancy, rates, scr, trend
+from sharedrange.population import closed, doubt, minimum, occupancy, permeability, rates, scr, trend
 from sharedrange.population import open as open_years
 from sharedrange.population.occupancy.gathering import SIGN_METHODS
 from sharedrange.population.open.checks import refusal as too_thin_for_years
@@ -28,7 +30,7 @@ from sharedrange.population.scr.thin import refusal as too_thin_for_places
 from sharedrange.population.trend.yearly import ALL_YEAR
 
 LISTS, RATES, ALONE = "lists", "rates", "alone"
-SHAPES = ("periods", "visits", "counts")  # keys of a question that only some engines read
+SHAPES = ("periods", "visits", "counts", "barriers", "passages")  # keys of a question that only some engines read
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +122,14 @@ def _spatial(
     if thin is not None:
         return Prepared(refusal=thin, findings=about)
     mask, about_mask = material.mask(histories, view.clipped_to)
-    sides = (view.clipped_to,) if view.clipped_to else material.watching
+    sides = _sides_told(material, view)
     inputs = scr.ScrInputs(histories, (mask,), sides, scope_of(material, "spatial-capture-recapture"))
     return Prepared(inputs, (*about, *about_mask))
+
+
+def _sides_told(material: Material, view: View) -> tuple[str, ...]:
+    """Parties for whose sides numbers are told."""
+    return (view.clipped_to,) if view.clipped_to else material.watching
 
 
 def _doubt(material: Material, settings: doubt.DoubtSettings, view: View) -> Prepared:
@@ -135,14 +142,27 @@ def _doubt(material: Material, settings: doubt.DoubtSettings, view: View) -> Pre
     return Prepared(doubt.DoubtInputs(spatial.inputs, doubts), spatial.findings)
 
 
+def _permeability(material: Material, settings: permeability.PermeabilitySettings, view: View) -> Prepared:
+    histories, about = material.histories(view.seen_by)
+    barriers = barriers_of(material)
+    spatial = _spatial(material, settings.spatial(), view, histories, about)
+    if spatial.refusal is not None:
+        return spatial
+    scope = scope_of(material, "permeability")
+    inputs = permeability.PermeabilityInputs(
+        histories, spatial.inputs.masks, barriers, spatial.inputs.report_sides, scope
+    )
+    return Prepared(inputs, spatial.findings)
+
+
 def _open(material: Material, settings: open_years.OpenSettings, view: View) -> Prepared:
     histories, about = material.histories(view.seen_by)
     thin = too_thin_for_years(histories, settings)
     if thin is not None:
         return Prepared(refusal=thin, findings=about)
-    mask, about_mask = material.mask(histories)
+    mask, about_mask = material.mask(histories, view.clipped_to)
     scope = scope_of(material, "")  # the engine names its method: with places, or without
-    inputs = open_years.OpenInputs(histories, mask, material.watching, scope, material.times)
+    inputs = open_years.OpenInputs(histories, mask, _sides_told(material, view), scope, material.times)
     return Prepared(inputs, (*about, *about_mask))
 
 
@@ -202,7 +222,7 @@ def _cells(material: Material) -> occupancy.Cells | None:
     if spec.cell_m is None:
         return None
     sides = material.sides if material.sides.polygons else None
-    return occupancy.Cells(occupancy.SquareGrid(spec.grid, spec.cell_m), material.projection, sides)
+    return occupancy.Cells(Grid(spec.grid, material.projection.crs, (spec.cell_m,)), spec.cell_m, sides)
 
 
 def _trend(material: Material, _settings: trend.TrendSettings, _view: View) -> Prepared:
@@ -226,7 +246,8 @@ PREPARING: Mapping[str, Preparing] = {
     doubt.ENGINE.name: Preparing(_doubt, frozenset({"periods"}), (LISTS, RATES, ALONE)),
     minimum.ENGINE.name: Preparing(_minimum, frozenset({"periods"})),
     occupancy.ENGINE.name: Preparing(_occupancy, frozenset({"visits"}), (LISTS, RATES)),
-    open_years.ENGINE.name: Preparing(_open, frozenset({"periods"}), (LISTS,)),
+    open_years.ENGINE.name: Preparing(_open, frozenset({"periods"}), (LISTS, ALONE)),
+    permeability.ENGINE.name: Preparing(_permeability, frozenset({"periods", "barriers", "passages"}), (LISTS, RATES)),
     rates.ENGINE.name: Preparing(_rates),
     scr.ENGINE.name: Preparing(_scr, frozenset({"periods"}), (LISTS, RATES, ALONE)),
     trend.ENGINE.name: Preparing(_trend, frozenset({"counts"})),

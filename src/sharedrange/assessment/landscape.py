@@ -70,6 +70,7 @@ def _survey_cells(material: Material, survey: Survey) -> pl.DataFrame:
     """Cells of one survey; animals are counted once a cell, detections by event."""
     size = LOCAL_CELL_M if material.projection.is_local else CELL_M
     place = survey.deployments.select("deployment", *_centres(material, survey, size))
+    place = place.filter(pl.col("x").is_finite())  # a release may come without positions
     effort = effort_table(survey).select("deployment", "run_days")
     seen = survey.observations.filter(pl.col("taxon").is_in(list(material.taxa)))
     caught = seen.group_by("deployment").agg(

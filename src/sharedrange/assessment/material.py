@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -16,16 +15,17 @@ import shapely
 
 from sharedrange.assessment.node import Delivered, OpenNode
 from sharedrange.assessment.programme import Component, Programme, Question, Species, read_geometry, read_sides
-from sharedrange.assessment.programme.sides import file_inside
+from sharedrange.assessment.programme.points import read_points
 from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.answer import Refusal
 from sharedrange.core.contents import SiteCounts
-from sharedrange.core.errors import InputError, NotEnoughData, ProgrammeError
+from sharedrange.core.errors import NotEnoughData, ProgrammeError
 from sharedrange.core.files import sha256_of
 from sharedrange.core.finding import Finding, Severity, Where
 from sharedrange.core.history import CaptureHistory
-from sharedrange.core.individuals import Concordance, Partition
+from sharedrange.core.individuals import Concordance, Link, LocalIndividual, Partition, Verdict
 from sharedrange.core.places import Floats, Mask, Projection, Sides, equal_area
+from sharedrange.core.release import JOINT
 from sharedrange.core.survey import Survey
 from sharedrange.core.when import Window, about_window, common_window
 from sharedrange.population.encounters import encounters, known_flanks, local_individuals
@@ -196,8 +196,15 @@ class Material:
         return tuple(float(n) for n in names) if all(_YEAR.fullmatch(n) for n in names) else ()
 
     def decisions(self, parties: frozenset[str]) -> Concordance:
-        """The decisions in force about this species among the catalogues of `parties`."""
-        return decisions_among(self.node, self.taxa, parties)
+        """The decisions in force about this species among the catalogues of `parties`, and joint ids in releases."""
+        decided = decisions_among(self.node, self.taxa, parties)
+        return with_joint_ids(decided, self._released_animals(parties)) if len(parties) > 1 else decided
+
+    def _released_animals(self, parties: frozenset[str]) -> tuple[LocalIndividual, ...]:
+        """The animals in releases of these parties: only there does one go by a joint id."""
+        released = (d for d in self.deliveries if d.party in parties and d.source.released_under)
+        surveys = (self.surveys.of(delivered, self.taxa) for delivered in released)
+        return local_individuals([survey for survey in surveys if survey is not None], self.taxa)
 
     def partition(self, parties: frozenset[str]) -> Partition:
         """Who is who, for somebody who sees only `parties`."""
@@ -238,8 +245,12 @@ class Material:
         return histories, (*self.about_parties, *self.about_window, *findings)
 
     def mask(self, histories: tuple[CaptureHistory, ...], clipped_to: str = "") -> tuple[Mask, tuple[Finding, ...]]:
-        """The habitat mask around the detectors of `histories`, on the side of `clipped_to` only if given."""
+        """The habitat mask around the detectors of `histories`, on the side of `clipped_to` only if given.
+
+        Raises NotEnoughData where detectors have no places: an agreement may let animals leave without them.
+        """
         spec, folder = self.question.mask, self.node.folder
+        self._require_places(histories)
         mask, findings = make_mask(
             histories,
             self.projection,
@@ -250,6 +261,13 @@ class Material:
             points=self._points(spec.points) if spec.points else None,
         )
         return (clip_to_side(mask, clipped_to) if clipped_to else mask), findings
+
+    def _require_places(self, histories: tuple[CaptureHistory, ...]) -> None:
+        n = sum(history.detectors.height for history in histories)
+        placed = n - sum(history.detectors["x_m"].null_count() for history in histories)
+        if placed < n:
+            have, need = {"detectors_with_places": placed}, {"detectors_with_places": n}
+            raise NotEnoughData(Refusal(self.question.id, have, need, ("population.closed", "population.minimum")))
 
     def _ground(self) -> Sides:
         """Whose each place is. Without sides all ground is that of the one party.
@@ -267,24 +285,9 @@ class Material:
         return self.sides
 
     def _points(self, name: str) -> tuple[Floats, Floats]:
-        """Points of a mask file with the columns x and y, in the kept frame.
-
-        Raises InputError with every line that holds no two numbers.
-        """
-        file = file_inside(name, self.node.folder, Where("programme.toml", f"questions.{self.question.id}.mask"))
-        points, wrong = [], []
-        lines = csv.DictReader(io.StringIO(file.read_bytes().decode("utf-8-sig", errors="replace")))
-        missing = sorted({"x", "y"} - set(lines.fieldnames or ()))
-        if missing:
-            raise InputError([Finding("missing-column", {"column": c, "table": name}, Where(name)) for c in missing])
-        for line in lines:
-            try:
-                points.append((float(line["x"]), float(line["y"])))
-            except (TypeError, ValueError):
-                wrong.append(Finding("mask-point", {}, Where(name, row=lines.line_num)))
-        if wrong:
-            raise InputError(wrong)
-        x, y = np.array(points, dtype=float).reshape(-1, 2).T
+        """Points of a mask file with the columns x and y, in the kept frame. Raises as `read_points`."""
+        where = Where("programme.toml", f"questions.{self.question.id}.mask")
+        x, y = read_points(name, self.node.folder, where)[0].T
         return x, y
 
     def mask_files(self) -> dict[str, str]:
@@ -305,3 +308,20 @@ def decisions_among(node: OpenNode, taxa: frozenset[str], parties: frozenset[str
     if len(parties) > 1:
         return in_force
     return Concordance(tuple(link for link in in_force.links if {link.a.party, link.b.party} <= parties))
+
+
+def with_joint_ids(decided: Concordance, released: Iterable[LocalIndividual]) -> Concordance:
+    """Decisions, and what releases say: animals that go by one joint id are one, and the one that has it here.
+
+    No record is needed. That they are one was decided when the id was given; a release under it says so again. What
+    was decided here about two of them goes before it.
+    """
+    told = {who: who.code for who in released if who.catalogue == JOINT}
+    named = {**decided.joint_ids, **told}
+    members: dict[str, list[LocalIndividual]] = {joint: [] for joint in told.values()}
+    for who, joint in sorted(named.items()):
+        if joint in members:
+            members[joint].append(who)
+    judged = {link.pair for link in decided.links}
+    implied = (Link(a, b, Verdict.SAME, evidence=JOINT) for group in members.values() for a, b in pairwise(group))
+    return Concordance((*decided.links, *(link for link in implied if link.pair not in judged)), named)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sharedrange.assessment.programme import Programme, read_node
+from sharedrange.assessment.superseding import release_of, without_superseded
+from sharedrange.core.audience import Audience
 from sharedrange.core.errors import InputError
 from sharedrange.core.files import folder_hash
 from sharedrange.core.finding import Finding, Severity, Where, errors
@@ -16,6 +19,7 @@ from sharedrange.core.ledger import Source
 from sharedrange.exchange.manifest import verify_manifest
 from sharedrange.exchange.opening import open_path, shown
 from sharedrange.records import RecordSet, open_store
+from sharedrange.sharing import kinds as _kinds  # noqa: F401  (records of sharing are known wherever a node is)
 
 OWN = "own"
 RECEIVED = "received"
@@ -29,6 +33,7 @@ class Delivered:
     party: str
     dataset: str
     source: Source
+    audience: Audience = Audience()
 
     @property
     def is_own(self) -> bool:
@@ -47,6 +52,15 @@ class OpenNode:
     deliveries: tuple[Delivered, ...]
     records: RecordSet
     findings: tuple[Finding, ...]
+    superseded: tuple[
+        Delivered, ...
+    ] = ()  # releases whose place a newer one took: they lie here, and nobody reads them
+    reader: str = ""  # for whom it is assessed, where that is not the node's own party
+
+    def for_reader(self, reader: str) -> OpenNode:
+        """The node as `reader` may see it: without the deliveries that are not for them."""
+        seen = tuple(delivered for delivered in self.deliveries if delivered.audience.holds(reader))
+        return replace(self, deliveries=seen, reader=reader if reader != self.party else "")
 
     @property
     def work(self) -> Path:
@@ -55,8 +69,8 @@ class OpenNode:
 
     @property
     def assessment(self) -> Path:
-        """Where reports and data products go."""
-        return self.folder / "assessment"
+        """Where reports and data products go; those for another reader lie apart."""
+        return self.folder / (f"assessment-for-{self.reader}" if self.reader else "assessment")
 
 
 def open_node(folder: Path | str) -> OpenNode:
@@ -71,9 +85,11 @@ def open_node(folder: Path | str) -> OpenNode:
         places, findings = _delivery_places(folder, node.party, {p.id for p in node.programme.parties})
         if errors(findings):
             raise InputError(findings)
-        deliveries = tuple(_delivered(folder, place, party) for place, party in places)
+        deliveries = tuple(_delivered(folder, place, party, node.party) for place, party in places)
+    kept, superseded, about = without_superseded(deliveries)
     records = open_store(folder / "records").read()
-    return OpenNode(folder, node.party, node.keys, node.programme, deliveries, records, (*findings, *records.findings))
+    found = (*findings, *about, *records.findings)
+    return OpenNode(folder, node.party, node.keys, node.programme, kept, records, found, superseded=superseded)
 
 
 def _delivery_places(folder: Path, own: str, parties: set[str]) -> tuple[list[tuple[Path, str]], list[Finding]]:
@@ -125,9 +141,20 @@ def _in_node(name: str, place: Path, file: str | None) -> str:
     return shown(name if file in (None, place.name) else f"{name}/{file}")
 
 
-def _delivered(folder: Path, place: Path, party: str) -> Delivered:
-    source = Source(party, place.name, place.relative_to(folder).as_posix(), folder_hash(place))
-    return Delivered(place, party, place.name, source)
+def _delivered(folder: Path, place: Path, party: str, own: str) -> Delivered:
+    released = release_of(place)
+    path = place.relative_to(folder).as_posix()
+    under = str(released.get("agreement", {}).get("id", ""))
+    source = Source(party, place.name, path, folder_hash(place), under)
+    return Delivered(place, party, place.name, source, _audience(party, own, released))
+
+
+def _audience(party: str, own: str, released: Mapping[str, Any]) -> Audience:
+    """Who may see a delivery: its owner and this node, and those to whom the agreement lets it be handed on."""
+    if released.get("onward") == "public":
+        return Audience()
+    onward = [str(one) for one in released.get("onward_to", ())] if released.get("onward") == "listed" else []
+    return Audience.of(party, own, *onward)
 
 
 @contextmanager

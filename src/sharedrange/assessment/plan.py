@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from sharedrange.assessment.barriers import barrier_values
 from sharedrange.assessment.engines import ENGINES
 from sharedrange.assessment.inputs import ALONE, LISTS, PREPARING, RATES, View, prepare, unread
 from sharedrange.assessment.joint import CLIPPED, CROSSING, alone_name
@@ -29,6 +30,7 @@ from sharedrange.core.finding import Finding, Where
 from sharedrange.core.ledger import Ledger, Step
 from sharedrange.exchange.delivery import FILE_NAME as DELIVERY_FILE
 from sharedrange.population import doubt, minimum, rates, scr
+from sharedrange.population import open as open_years
 from sharedrange.records import decisions_value
 
 ANSWER = "answer"
@@ -117,17 +119,24 @@ class _Planner:
         return {RATES: self._asked(RATES, rates.ENGINE.name, rates.RatesSettings(), View(self.everyone))}
 
     def _each_alone(self) -> dict[str, Task]:
-        """What each party would fit by itself: one density, its own cameras only, on either of the two masks."""
+        """What each party would fit by itself: its own cameras only, on either of the two masks."""
         if len(self.everyone) < 2:
             return {}
-        spatial = self.settings.spatial() if isinstance(self.settings, doubt.DoubtSettings) else self.settings
-        settings = replace(spatial, density="pooled", pool_alpha=0.0)
+        engine, settings = self._fit_alone
         views = [
             (alone_name(party, mask), View(frozenset({party}), party if mask == CLIPPED else ""))
             for party in self.material.parties
             for mask in (CLIPPED, CROSSING)
         ]
-        return {name: self._asked(name, scr.ENGINE.name, settings, view) for name, view in views}
+        return {name: self._asked(name, engine, settings, view) for name, view in views}
+
+    @property
+    def _fit_alone(self) -> tuple[str, Any]:
+        """Engine and settings of a party alone: one density, as it knows nothing of the other side's."""
+        if isinstance(self.settings, open_years.OpenSettings):
+            return open_years.ENGINE.name, replace(self.settings, density="~ 1")
+        spatial = self.settings.spatial() if isinstance(self.settings, doubt.DoubtSettings) else self.settings
+        return scr.ENGINE.name, replace(spatial, density="pooled", pool_alpha=0.0)
 
     def _nobody(self) -> Prepared:
         return Prepared(refusal=Refusal(self.question.id, {"deliveries": 0}, {"deliveries": 1}))
@@ -176,6 +185,7 @@ class _Planner:
             "count_unknown_stage": question.count_unknown_stage,
             "mask": _as_json(asdict(question.mask)) | material.mask_files(),
             **{key: _as_json(asdict(getattr(question, key))) for key in ("visits", "counts") if key in reads},
+            **(barrier_values(question, material.node.folder) if "barriers" in reads else {}),
         }
 
     def _step(self, operation: str, version: int, parameters: Mapping[str, Json], inputs: tuple[str, ...]) -> str:

@@ -49,6 +49,9 @@ class JointSheet:
     `bought`: what sharing bought: ``answer`` (a party alone had none), ``bias``, ``precision``, ``both`` or
     ``little``; empty if nobody was alone or the joint fit gave no number. `facts` behind it:
     ``excess_pct.<convention>``, ``interval_ratio.<party>`` (log width alone over together).
+
+    `total` is the quantity that is compared: the number, or of several years that of the last (``N.2025``).
+    `survival`: what each party alone says of annual survival under a convention; empty where nothing is said of it.
     """
 
     lists: Answer
@@ -56,6 +59,29 @@ class JointSheet:
     joint: Answer | None = None
     bought: str = ""
     facts: Mapping[str, float] = field(default_factory=dict)
+    total: str = "N"
+    survival: Mapping[Convention, Mapping[str, Estimate]] = field(default_factory=dict)
+
+    @property
+    def number(self) -> Estimate | None:
+        """The joint number that the sums are compared with."""
+        return self.joint[self.total] if self.joint is not None and self.total in self.joint else None
+
+    def of_side(self, party: str) -> Estimate | None:
+        """The joint fit's number on a party's side."""
+        name = f"{self.total}.{party}"
+        return self.joint[name] if self.joint is not None and name in self.joint else None
+
+    @property
+    def year(self) -> str:
+        """The year of the numbers compared; empty where there is only one time."""
+        return self.total.partition(".")[2]
+
+
+def last_year(answer: Answer) -> str:
+    """The last of the years that an answer has a number of animals for; empty if there is none."""
+    named = (e.quantity.split(".") for e in answer.estimates)
+    return next(iter(sorted((parts[1] for parts in named if parts[0] == "N" and len(parts) == 2), reverse=True)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +148,11 @@ CELLS = pl.Schema(
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Everything one run of `assess` found. `node_party` is whose node this is."""
+    """Everything one run of `assess` found. `node_party` is whose node this is.
+
+    `audience`: the parties that may see all that it is made from, told where some of that came from others; `reader`:
+    for whom it is made, where that is not the node's own party.
+    """
 
     node_party: str
     programme: Programme
@@ -132,6 +162,8 @@ class Assessment:
     cells: pl.DataFrame
     findings: tuple[Finding, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    audience: tuple[str, ...] = ()
+    reader: str = ""
 
     @property
     def all_findings(self) -> tuple[Finding, ...]:

@@ -66,7 +66,8 @@ class Surveys:
             read[delivered.source.id] = known
         if wrong:
             raise InputError(wrong)
-        self._forget_others()
+        if not self._node.reader:  # what another reader may not see stays in the store
+            self._forget_others()
         return read
 
     @cached_property

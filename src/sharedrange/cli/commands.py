@@ -49,6 +49,7 @@ def assess(
     node: Node,
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1)] = 1,
     quiet: Annotated[bool, typer.Option("--quiet")] = False,
+    reader: Annotated[str, typer.Option("--for", metavar="PARTY")] = "",
 ) -> int:
     """Answer the programme's questions and write the report; exit code 1 if a question has no answer at all.
 
@@ -60,7 +61,7 @@ def assess(
 
     face: Face = ctx.obj
     with progress(face, quiet=quiet) as tell:
-        outcome = answer(node, workers=workers, language=face.words.language, progress=tell)
+        outcome = answer(node, workers=workers, language=face.words.language, reader=reader, progress=tell)
     show_outcome(face, outcome, node)
     return 1 if outcome.assessment.unanswered else 0
 

@@ -47,7 +47,7 @@ def grid(*justify: Literal["left", "right"]) -> Table:
     """A table without lines or headings, one column a word of `justify`."""
     table = Table.grid(padding=(0, 2, 0, 0), pad_edge=True)  # rich measures a grid without edges one gap too narrow
     for side in justify:
-        table.add_column(justify=side)
+        table.add_column(justify=side, overflow="fold")  # a name is never cut short
     return table
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -40,6 +41,20 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "sharedrange estimate own/counts --engine population.trend --plots plots",
     ),
     "forms": ("sharedrange forms field-forms",),
+    "keys": (
+        "sharedrange keys my-node --card .",
+        "sharedrange keys my-node --trust partner.card --fingerprint 779607322257869921325913268955",
+    ),
+    "agreements": (
+        "sharedrange agreements my-node --sign cats.toml --by our-park/director",
+        "sharedrange agreements my-node --carry secretariat --out STICK",
+    ),
+    "preview": ("sharedrange preview my-node cats-2026 --agreement cats --for hub --purpose report --curve",),
+    "seal": ("sharedrange seal my-node cats-2026 --agreement cats --for hub --purpose report --by park/head",),
+    "open": ("sharedrange open my-node STICK/our-park-to-secretariat-0123456789ab.age",),
+    "verify": ("sharedrange verify my-node STICK/our-park-to-secretariat-0123456789ab.age",),
+    "revoke": ('sharedrange revoke my-node cats --reason "places were passed on" --by our-park/head',),
+    "audit": ("sharedrange audit my-node",),
 }
 
 
@@ -115,7 +130,7 @@ def option_help(words: Words, command: Any, parameter: Any) -> str:
         return words("cli.option.help")
     text = words(f"cli.{command.name}.{parameter.name}" if command.name else f"cli.{parameter.name}")
     default = parameter.default
-    if default in (None, "", False) or callable(default):
+    if default in (None, "", False, Path()) or callable(default):
         return text
     return f"{text} {words('cli.option.default', value=getattr(default, 'value', default))}"
 

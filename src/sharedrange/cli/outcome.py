@@ -47,6 +47,8 @@ def show_outcome(face: Face, outcome: Outcome, folder: Path) -> None:
 def _show_title(face: Face, naming: Naming, assessment: Assessment) -> None:
     face.show(assessment.programme.title, style="bold")
     face.say("cli.outcome.whose", party=naming.party(assessment.node_party))
+    if told := naming.audience(assessment.audience, assessment.reader):
+        face.show(told)
     if assessment.programme.simulated:
         face.say("cli.outcome.simulated", style="yellow")
     face.gap()
@@ -124,13 +126,15 @@ def _show_sheet(face: Face, naming: Naming, sheet: JointSheet) -> None:
         face.print_indented(estimates_table(naming, listed), 2 * INDENT)
     if sheet.sums:
         face.gap()
-        face.say(estimates_title(sheet.lists), indent=INDENT, style="bold")
+        face.say(estimates_title(sheet), indent=INDENT, style="bold", year=sheet.year)
         face.print_indented(
             lines_table([*(_sum_line(naming, s) for s in sheet.sums), *_joint(naming, sheet)]), 2 * INDENT
         )
     if sheet.bought:
         face.gap()
         face.show(bought_text(naming, sheet), indent=INDENT)
+    for sentence in survival_texts(naming, sheet):
+        face.show(sentence, indent=INDENT)
 
 
 def _is_headline_of_list(naming: Naming, estimate: Estimate) -> bool:
@@ -141,7 +145,7 @@ def _is_headline_of_list(naming: Naming, estimate: Estimate) -> bool:
 
 def _joint(naming: Naming, sheet: JointSheet) -> list[Line]:
     """The line of both together; none where the joint fit has no number."""
-    joint = headline(sheet.joint) if sheet.joint is not None else None
+    joint = sheet.number
     return [] if joint is None else [replace(Line.of(naming, joint), name=naming.words("report.sheet.joint"))]
 
 
@@ -163,6 +167,30 @@ def bought_text(naming: Naming, sheet: JointSheet) -> str:
         excess=_value(naming, own_excess),
         times=_value(naming, interval_ratio(sheet, "")),
     )
+
+
+def survival_texts(naming: Naming, sheet: JointSheet) -> tuple[str, ...]:
+    """What each party alone would say of survival, in the report's sentences."""
+    if sheet.joint is None or "phi" not in sheet.joint:
+        return ()
+    joint = Line.of(naming, sheet.joint["phi"])
+    return tuple(
+        naming.words(
+            f"report.alone.survival.{convention}",
+            alone="; ".join(
+                naming.words("report.found.side", number=_compact(naming, e), party=naming.party(p))
+                for p, e in own.items()
+            ),
+            joint=joint.bare,
+        )
+        for convention, own in sheet.survival.items()
+    )
+
+
+def _compact(naming: Naming, estimate: Estimate) -> str:
+    """Value and interval: 0.71 (0.60-0.80)."""
+    parts = digits(estimate, naming.words)
+    return f"{parts.value} ({parts.interval})" if parts.interval else parts.value
 
 
 def _value(naming: Naming, estimate: Estimate | None) -> str:

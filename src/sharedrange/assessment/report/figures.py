@@ -84,9 +84,11 @@ def lists_title(lists: Answer) -> str:
     return "report.sheet.lists.sessions" if _counts_sessions(lists) else "report.sheet.lists"
 
 
-def estimates_title(lists: Answer) -> str:
-    """The heading of the estimates that stand below `lists`: with sessions, they are means over them."""
-    return "report.sheet.estimates.sessions" if _counts_sessions(lists) else "report.sheet.estimates"
+def estimates_title(sheet: JointSheet) -> str:
+    """The heading of a sheet's estimates: of {year}, or with sessions means over them."""
+    if sheet.year:
+        return "report.sheet.estimates.year"
+    return "report.sheet.estimates.sessions" if _counts_sessions(sheet.lists) else "report.sheet.estimates"
 
 
 def _counts_sessions(lists: Answer) -> bool:
@@ -138,7 +140,7 @@ def _box(axis: Axis, start: float, end: float, middle: float, **attributes: obje
 
 
 def _estimates_panel(sheet: JointSheet, look: Look, top: float) -> tuple[Markup, float]:
-    joint = sheet.joint["N"] if sheet.joint and "N" in sheet.joint else None
+    joint = sheet.number
     sums = [s for s in sheet.sums if s.parts]
     drawn = [e for s in sums for e in (*s.parts.values(), s.total) if e] + ([joint] if joint else [])
     if not drawn:
@@ -152,7 +154,7 @@ def _estimates_panel(sheet: JointSheet, look: Look, top: float) -> tuple[Markup,
         rows.append(_joint_row(joint, axis, y, look))
         y += 32
     band = _band(joint, axis, top + 22, y + 2) if joint else Markup("")
-    title = _panel_title(look.words(estimates_title(sheet.lists)), top + 12)
+    title = _panel_title(look.words(estimates_title(sheet), year=sheet.year), top + 12)
     return Markup("").join([title, band, *rows, _scale(axis, y + 4, look)]), y + 42
 
 

@@ -11,7 +11,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from sharedrange.assessment.programme import Programme, read_sides
-from sharedrange.assessment.report import cells, figures, lineage, maps, methods, sentences, tables, years
+from sharedrange.assessment.report import (
+    by_year,
+    cells,
+    figures,
+    lineage,
+    maps,
+    methods,
+    profiles,
+    sentences,
+    tables,
+    years,
+)
 from sharedrange.assessment.report.naming import Naming, capital
 from sharedrange.assessment.report.numbers import ABSENT
 from sharedrange.assessment.report.palette import Look
@@ -99,6 +110,12 @@ class _Page:
         return Markup(css)  # noqa: S704  (a file of this package)
 
     @property
+    def audience(self) -> Markup:
+        """Who may see this page, and for whom it was made."""
+        told = self.naming.audience(self.assessment.audience, self.assessment.reader)
+        return Markup("{}").format(told)
+
+    @property
     def running_head(self) -> Markup:
         """The head of every printed page, as a CSS string."""
         words = self.naming.words
@@ -117,6 +134,10 @@ class _Page:
 
     def bought(self, result: Result) -> Markup:
         return sentences.bought(result.sheet, result.step, self.printer) if result.sheet else Markup("")
+
+    def survival_alone(self, result: Result) -> tuple[Markup, ...]:
+        """What each party alone would say of survival."""
+        return sentences.survival_alone(result.sheet, self.printer) if result.sheet else ()
 
     @property
     def party_ids(self) -> tuple[str, ...]:
@@ -139,8 +160,28 @@ class _Page:
         heading, species = self.naming.about(result.question), self.naming.heading(result.question)
         return self.printer.name(species) if heading == species else escape(heading)
 
+    def year_tables(self, result: Result) -> tuple[by_year.YearTable, ...]:
+        return by_year.year_tables(result.answer.estimates, result.question.engine, self.programme)
+
+    def year_column(self, table: by_year.YearTable, column: by_year.Column) -> Markup:
+        """The head of a column: whose number it is, or where there are no parties which number."""
+        if not table.is_of_parties:
+            return escape(self.naming.kind(column.kind))
+        return (
+            self.printer.name(self.naming.party(column.party)) if column.party else self.printer.say("report.years.all")
+        )
+
+    def year_caption(self, table: by_year.YearTable) -> Markup:
+        """What a table of years holds."""
+        kind, unit = (self.naming.kind(table.columns[0].kind), self.naming.unit(table.columns[0].unit))
+        if table.is_of_parties:
+            return self.caption("report.years.table.of", quantity=kind, unit=unit)
+        return self.caption("report.years.table")
+
     def groups(self, result: Result) -> tuple[tables.Group, ...]:
-        return tables.groups(result.answer.estimates, self.programme)
+        estimates, engine = result.answer.estimates, result.question.engine
+        rest = by_year.beside_years(estimates, self.year_tables(result), engine, self.programme)
+        return tables.groups(rest, self.programme)
 
     def numbers_caption(self, result: Result) -> str:
         own = f"report.numbers.caption.{result.question.engine.rpartition('.')[2]}"
@@ -163,8 +204,8 @@ class _Page:
         return Chart(drawn, self.caption("report.sheet.caption"))
 
     def question_figure(self, result: Result) -> Chart | None:
-        """The figure of a question without a joint sheet: numbers over the years, or cells; None where it has none."""
-        return self._years(result) or self._cells(result)
+        """The figure of a question without a joint sheet: years, cells, or a profile; None where it has none."""
+        return self._years(result) or self._cells(result) or self._profile(result)
 
     def _years(self, result: Result) -> Chart | None:
         head = years.DRAWN.get(result.question.engine)
@@ -188,6 +229,11 @@ class _Page:
         return Chart(
             cells.drawn(shown, Look(self.naming, result.step), title), self.caption("report.cells.caption", km=length)
         )
+
+    def _profile(self, result: Result) -> Chart | None:
+        title = self.naming.words("report.profile.title", species=self.naming.heading(result.question))
+        drawing = profiles.drawn(result.answer, Look(self.naming, result.step), title)
+        return Chart(drawing, self.caption("report.profile.caption")) if drawing else None
 
     def list_table(self, result: Result) -> tables.ListTable:
         if self.is_list(result):
@@ -213,8 +259,7 @@ class _Page:
 
     def joint_side(self, result: Result, party: str) -> Estimate | None:
         """The joint fit's number on a party's side."""
-        joint = result.sheet.joint if result.sheet else None
-        return joint[f"N.{party}"] if joint and f"N.{party}" in joint else None
+        return result.sheet.of_side(party) if result.sheet else None
 
     def refused_alone(self, result: Result) -> tuple[str, ...]:
         """Parties that could not have answered by themselves."""

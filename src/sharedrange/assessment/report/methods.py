@@ -42,6 +42,13 @@ _OPEN = (
     ("Glennie, R., Borchers, D. L., Murchie, M., Harmsen, B. J. & Foster, R. J. (2019). Open population maximum "
      "likelihood spatial capture-recapture. Biometrics 75, 1345-1355."),
 )  # fmt: skip
+_PERMEABILITY = (
+    ("Royle, J. A., Chandler, R. B., Gazenski, K. D. & Graves, T. A. (2013). Spatial capture-recapture models for "
+     "jointly estimating population density and landscape connectivity. Ecology 94, 287-294."),
+    ("Self, S. G. & Liang, K.-Y. (1987). Asymptotic properties of maximum likelihood estimators and likelihood ratio "
+     "tests under nonstandard conditions. Journal of the American Statistical Association 82, 605-610."),
+    *_SCR,
+)  # fmt: skip
 _TREND = (
     ("van Strien, A. J., Pannekoek, J. & Gibbons, D. W. (2001). Indexing European bird population trends using results "
      "of national monitoring schemes: a trial of a new method. Bird Study 48, 200-213."),
@@ -56,6 +63,7 @@ CITATIONS: Mapping[str, tuple[str, ...]] = {
     "population.doubt": _DOUBT,
     "population.occupancy": _OCCUPANCY,
     "population.open": _OPEN,
+    "population.permeability": _PERMEABILITY,
     "population.trend": _TREND,
     "population.scr": _SCR,
     "population.minimum": _MINIMUM,

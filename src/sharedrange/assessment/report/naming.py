@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sharedrange.assessment.programme import Component, Programme, Question, Species
 from sharedrange.core.answer import Estimate
+from sharedrange.core.audience import EVERYBODY
 from sharedrange.core.finding import Fact
 from sharedrange.core.survey import LIFE_STAGES
 from sharedrange.core.words import DEFAULT, PSEUDO, Words
@@ -17,6 +18,7 @@ SPOKEN = frozenset(
     {"detection_function", "density", "lambda0", "sigma", "parameter", "term", "test", "trend", "covariate", "identity"}
 )
 EVERY_AGE = frozenset({"population.rates", "population.occupancy", "population.trend"})  # ask for no life stage
+_LEAST_SPAN = 3  # sessions that are told by the first and the last
 _FACTS_WITH_PARTIES = frozenset({"party", "parties", "levels", "cameras"})
 
 
@@ -44,6 +46,16 @@ class Naming:
     def parties(self, parties: Iterable[str]) -> str:
         """Names of several parties."""
         return self.join([self.party(party) for party in parties])
+
+    def audience(self, parties: Iterable[str], reader: str) -> str:
+        """Who may see a report, and for whom it was made where that is not the node's own party."""
+        seen = list(parties)
+        made = self.words("report.reader", reader=self._reader(reader)) if reader else ""
+        may = self.words("report.audience", parties=self.join([self._reader(one) for one in seen])) if seen else ""
+        return " ".join(part for part in (made, may) if part)
+
+    def _reader(self, reader: str) -> str:
+        return self.words("report.audience.everybody") if reader == EVERYBODY else self.party(reader)
 
     def species(self, key: str) -> str:
         """A species' name in the reader's language, else in English, else its scientific name."""
@@ -75,7 +87,7 @@ class Naming:
         if question.periods:
             days = [[str(day) for day in period] for period in question.days]
             return self.join([self.words("report.period", start=first, end=last) for first, last in days])
-        return self.join(list(question.sessions))
+        return _span(question.sessions) or self.join(list(question.sessions))
 
     def animals(self, question: Question) -> str:
         """The animals that a question counts, by life stage: adults and subadults."""
@@ -100,6 +112,10 @@ class Naming:
         _, *rest = estimate.quantity.split(".")
         return self._of(estimate, rest)
 
+    def kind(self, head: str) -> str:
+        """What numbers count whose quantities begin alike: ``N`` of ``N.2025``."""
+        return capital(self.known(f"quantity.{head}", head))
+
     def quantity_of_party(self, estimate: Estimate) -> str:
         """What a number counts, where the party that its quantity names stands beside or above it already."""
         _, *rest = estimate.quantity.split(".")
@@ -109,7 +125,7 @@ class Naming:
         head = estimate.quantity.partition(".")[0]
         listed = f"quantity.{head}.listed"  # a list's count may share its name with an estimate
         is_listed = estimate.is_count and listed in self.words
-        name = self.words(listed) if is_listed else capital(self.known(f"quantity.{head}", head))
+        name = self.words(listed) if is_listed else self.kind(head)
         if not parts:
             return name
         return self.words("report.quantity.of", name=name, of=self.join_comma([self.qualifier(p) for p in parts]))
@@ -167,3 +183,17 @@ class Naming:
     def join_comma(self, names: list[str]) -> str:
         """A list with commas only."""
         return ", ".join(names)
+
+
+def _span(sessions: Sequence[str]) -> str:
+    """Sessions that are called by years without a gap, from the first to the last: 2020-2025; else empty.
+
+    Examples
+    --------
+    >>> _span(("2020", "2021", "2022")), _span(("2020", "2022", "2023")), _span(("spring", "autumn", "winter"))
+    ('2020\u20132022', '', '')
+    """
+    if len(sessions) < _LEAST_SPAN or not all(session.isdecimal() for session in sessions):
+        return ""
+    years = [int(session) for session in sessions]
+    return f"{years[0]}\u2013{years[-1]}" if years == list(range(years[0], years[-1] + 1)) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sharedrange.assessment.results import Result
+from sharedrange.assessment.results import Result, last_year
 from sharedrange.core.answer import Answer, Estimate
 
 _MOST = 4  # numbers of one kind that open an answer; the table holds all
@@ -25,12 +25,6 @@ def openings(result: Result) -> tuple[Opening, ...]:
     return tuple(own(result.answer)) if own else ()
 
 
-def last_year(answer: Answer) -> str:
-    """The last of the years that an answer has a number of animals for; empty if there is none."""
-    named = (e.quantity.split(".") for e in answer.estimates)
-    return next(iter(sorted((parts[1] for parts in named if parts[0] == "N" and len(parts) == 2), reverse=True)), "")
-
-
 def _closed(answer: Answer) -> Iterator[Opening]:
     numbers = [e for e in answer.estimates if e.quantity.partition(".")[0] == "N"]
     for number in numbers[:_MOST]:
@@ -46,6 +40,24 @@ def _occupancy(answer: Answer) -> Iterator[Opening]:
 def _open(answer: Answer) -> Iterator[Opening]:
     rates = {"phi": "report.found.years.survival", "lambda": "report.found.years.growth"}
     yield from _told(answer, {f"N.{last_year(answer)}": "report.found.years"} | rates)
+    crossings = [e for e in answer.estimates if e.quantity.startswith("crossings.")]
+    yield from (Opening("report.found.years.crossings", latest) for latest in crossings[-1:])
+
+
+def _permeability(answer: Answer) -> Iterator[Opening]:
+    measured = [e for e in answer.estimates if e.quantity.startswith("permeability.")]
+    yield from (Opening(_about_a_line(number), number) for number in measured[:_MOST])
+    powers = [e for e in answer.estimates if e.quantity.startswith("power.")]
+    yield from (Opening("report.found.permeability.power", number) for number in powers[:_MOST])
+
+
+def _about_a_line(permeability: Estimate) -> str:
+    """The sentence for a period of several, or for the ends that the interval reaches: neither, one, or both."""
+    if permeability.quantity.count(".") > 1:
+        return "report.found.permeability.period"
+    closed, clear = permeability.low == 0.0, permeability.high == 1.0
+    reach = {(False, False): "between", (True, False): "closed", (False, True): "open", (True, True): "unclear"}
+    return f"report.found.permeability.{reach[closed, clear]}"
 
 
 def _trend(answer: Answer) -> Iterator[Opening]:
@@ -64,5 +76,6 @@ _OF_ENGINE: Mapping[str, Callable[[Answer], Iterator[Opening]]] = {
     "population.closed": _closed,
     "population.occupancy": _occupancy,
     "population.open": _open,
+    "population.permeability": _permeability,
     "population.trend": _trend,
 }

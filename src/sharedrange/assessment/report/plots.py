@@ -1,4 +1,4 @@
-"""Plots of one estimate as SVG files: detection function, density surface, effort, captures, numbers over the years.
+"""Plots of one estimate as SVG files: detection function, density surface, effort, captures, years, a barrier.
 
 No plot shows where a detector stands or where an animal was met: stations are bars without names, a density surface has
 no coordinates, and cells are drawn only where they are coarse or lie nowhere on Earth.
@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from sharedrange.assessment.estimating import Estimation
 from sharedrange.assessment.programme import Programme
-from sharedrange.assessment.report import cells, charts, years
+from sharedrange.assessment.report import cells, charts, profiles, years
 from sharedrange.assessment.report.detection import detection_curves
 from sharedrange.assessment.report.naming import Naming
 from sharedrange.assessment.report.palette import Look
@@ -103,6 +103,10 @@ def _cells(made: Estimation, look: Look) -> Markup | None:
     return cells.drawn(shown, look, look.words("plot.cells")) if shown else None
 
 
+def _profile(made: Estimation, look: Look) -> Markup | None:
+    return profiles.drawn(made.answer, look, look.words("plot.profile"))
+
+
 _PLOTS: Mapping[str, Callable[[Estimation, Look], Markup | None]] = {
     "detection": _detection,
     "density": _density,
@@ -110,4 +114,5 @@ _PLOTS: Mapping[str, Callable[[Estimation, Look], Markup | None]] = {
     "captures": _captures,
     "years": _years,
     "cells": _cells,
+    "profile": _profile,
 }

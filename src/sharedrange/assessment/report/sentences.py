@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 
 from markupsafe import Markup
 
-from sharedrange.assessment.report.openings import last_year, openings
+from sharedrange.assessment.report.openings import openings
 from sharedrange.assessment.report.printing import Printer
 from sharedrange.assessment.report.tables import by_party, excess, group_of, instead, interval_ratio, is_sessions
-from sharedrange.assessment.results import Convention, JointSheet, Result
+from sharedrange.assessment.results import Convention, JointSheet, Result, last_year
 from sharedrange.core.answer import Answer, Estimate
 
+_ABOUT_A_LINE = "population.permeability"  # its numbers of animals stand in the table: they were not asked for
 _MOST_LISTED = 4  # numbers that stand in sentences of their own; the table holds all
 
 
@@ -21,6 +22,8 @@ def found(result: Result, printer: Printer) -> tuple[Markup, ...]:
         return _refused(result, printer)
     own = tuple(printer.say(o.message, **facts(result, o.estimate, printer)) for o in openings(result))
     opening = own or _opening(result, result.answer.estimates, printer)
+    if result.question.engine == _ABOUT_A_LINE:
+        return opening
     return (*opening, *_sides(result, printer), *_surveyed(result.answer, printer), *_lists(result, printer))
 
 
@@ -33,6 +36,27 @@ def bought(sheet: JointSheet, step: str, printer: Printer) -> Markup:
         excess=_own_excess(sheet, step, printer),
         times=_bold(interval_ratio(sheet, step), printer),
     )
+
+
+def survival_alone(sheet: JointSheet, printer: Printer) -> tuple[Markup, ...]:
+    """What each party alone would say of survival, with a map that ends at the border and with one that crosses it."""
+    if sheet.joint is None or "phi" not in sheet.joint:
+        return ()
+    joint = printer.number(sheet.joint["phi"])
+    return tuple(
+        printer.say(f"report.alone.survival.{convention}", alone=_of_parties(own, printer), joint=joint)
+        for convention, own in sheet.survival.items()
+        if own
+    )
+
+
+def _of_parties(own: Mapping[str, Estimate], printer: Printer) -> Markup:
+    """A number of each party: 0.71 (0.60-0.80) in Westfell; ..."""
+    told = (
+        printer.say("report.found.side", number=printer.compact(e), party=printer.naming.party(p))
+        for p, e in own.items()
+    )
+    return Markup("; ").join(told)
 
 
 def opening_message(result: Result, first: Estimate) -> str:
@@ -127,7 +151,8 @@ def _lists(result: Result, printer: Printer) -> tuple[Markup, ...]:
     lists = result.sheet.lists if result.sheet else Answer()
     if not all(quantity in lists for quantity in ("minimum_number", "naive_sum", "shared")):
         return ()
-    numbers = {key: printer.value(lists[key]) for key in ("minimum_number", "naive_sum", "shared")}
+    told = {"distinct.shared": "both"} | {key: key for key in ("minimum_number", "naive_sum", "shared", "distinct")}
+    numbers = {place: printer.value(lists[key]) for key, place in told.items() if key in lists}
     return (printer.say(_about_lists(lists), animals=printer.naming.animals(result.question), **numbers),)
 
 
@@ -137,7 +162,10 @@ def _about_lists(lists: Answer) -> str:
         return "report.found.lists.one"
     if any(finding.rule == "nothing-shared" for finding in lists.findings):
         return "report.found.lists.undecided"
-    return "report.found.lists.sessions" if is_sessions(lists["minimum_number"]) else "report.found.lists"
+    if not is_sessions(lists["minimum_number"]):
+        return "report.found.lists"
+    several = all(quantity in lists for quantity in ("distinct", "distinct.shared"))
+    return "report.found.lists.sessions.distinct" if several else "report.found.lists.sessions"
 
 
 def _own_excess(sheet: JointSheet, step: str, printer: Printer) -> Markup:

@@ -19,6 +19,7 @@ from sharedrange.core.survey import LIFE_STAGES, SEXES
 # First part of a quantity -> the group it is printed in, in the order of printing.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "trend": ("trend", "index", "total"),
+    "permeability": ("permeability", "power", "animals_needed"),
     "animals": ("N", "N_at_least", "N_without_ghosts", "N_expected"),
     "change": ("phi", "f", "lambda", "crossings", "sigma_move"),
     "occupancy": ("psi", "occupied", "theta0", "theta1", "p", "c_hat"),
@@ -27,9 +28,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "area": ("area",),
     "rate": ("rate", "events", "effort"),
     "detection": ("lambda0", "g0", "sigma", "z", "psi_male", "pmix", "p_year"),
-    "lists": ("n", "returned", "known", "minimum", "minimum_number", "naive_sum", "overcount", "distinct", "codes"),
+    "lists": ("n", "returned", "known", "minimum", "minimum_number", "naive_sum", "overcount", "distinct", "codes",
+              "near", "crossed"),
     "finds": ("sites_found", "sites_visited", "naive"),
-}
+}  # fmt: skip
 OTHER = "other"
 POSITIONS = frozenset({"x", "y", "x_m", "y_m", "longitude", "latitude", "lon", "lat", "easting", "northing"})
 PRINTED = (
@@ -39,6 +41,9 @@ PRINTED = (
     "tests",
     "fit",
     "goodness",
+    "barriers",
+    "change",
+    "power",
 )  # what a reader of a report asks for; all tables are data products
 PLACED_THINGS = frozenset({"individual", "code", "detector", "deployment", "station", "observation", "capture"})
 SITES = "map"  # the table of sites: positions where a site is a station
@@ -46,6 +51,7 @@ SURFACE = "density"  # the one table that may ever hold positions: those of mask
 SLICES = (*LIFE_STAGES, "unknown_stage", *SEXES, "unknown_sex")  # last parts of the lists' quantities
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     # Of a table that is wider than a page, what is printed; its data product has it all.
+    "barriers": ("barrier", "permeability", "low", "high", "animals_near", "animals_on_both_sides"),
     "slopes": ("covariate", "level", "since", "upto", "multiplicative", "low", "high", "p", "trend"),
 }
 MOST_ROWS_PRINTED = 24
@@ -149,7 +155,8 @@ def _sheet_with_steps(sheet: JointSheet | None, step: str) -> JointSheet | None:
         for alone in sheet.sums
     )
     joint = _with_step(sheet.joint, step) if sheet.joint else None
-    return replace(sheet, lists=_with_step(sheet.lists, step), sums=sums, joint=joint)
+    survival = {how: {party: _at(e, step) for party, e in own.items()} for how, own in sheet.survival.items()}
+    return replace(sheet, lists=_with_step(sheet.lists, step), sums=sums, joint=joint, survival=survival)
 
 
 def groups(estimates: Iterable[Estimate], programme: Programme) -> tuple[Group, ...]:

@@ -22,6 +22,8 @@ from sharedrange.sharing.release.types import TRUNCATED, Under, Withheld
 
 _STAGE = pl.Enum(LIFE_STAGES[::-1])  # youngest first
 _KEY = ("station", "taxon", "catalogue", "individual")
+_OF_ROW = ("taxon", "catalogue", "individual", "sex", "life_stage", "flank", "start", "end", "observation")
+_ROWS_AT_ONCE = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,31 +134,27 @@ def _individuals(survey: Survey) -> Iterator[tuple[str, str, str]]:
 def _met(
     survey: Survey, of_deployment: pl.DataFrame, terms: Mapping[str, Terms | None], frame: Frame, under: Under
 ) -> pl.DataFrame:
-    """One row an animal (or a species not told apart), a station and a period."""
+    """One row an animal (or a species not told apart), a station and a period.
+
+    No encounter is at two stations: they are worked out some stations at a time, which takes less memory.
+    """
     giving = {taxon: t for taxon, t in terms.items() if t is not None and t.encounters is not None}
-    rows = survey.observations.filter(
+    at = of_deployment.select("deployment", "station", "detector")
+    n = max(1, survey.observations.height // _ROWS_AT_ONCE)
+    part = pl.col("station").rank("dense") % n
+    parts = [_met_at(survey, at.filter(part == k), giving, frame, under) for k in range(n)]
+    return _as_agreed(pl.concat(parts), giving)
+
+
+def _met_at(survey: Survey, at: pl.DataFrame, giving: Mapping[str, Terms], frame: Frame, under: Under) -> pl.DataFrame:
+    """The same at some stations: those of the deployments in `at`."""
+    kept = survey.observations.lazy().filter(
         pl.col("type").fill_null("animal") == "animal",
         pl.col("taxon").is_in(list(giving)),
         pl.col("start").is_not_null(),
-    ).join(of_deployment, on="deployment")
-    rows = _with_names(
-        rows.select(
-            "station",
-            "detector",
-            "taxon",
-            "catalogue",
-            "individual",
-            "sex",
-            "life_stage",
-            "flank",
-            "start",
-            "end",
-            "observation",
-        ),
-        survey.party,
-        giving,
-        under,
     )
+    rows = kept.select("deployment", *_OF_ROW).join(at.lazy(), on="deployment").drop("deployment").collect()
+    rows = _with_names(rows, survey.party, giving, under)
     day = pl.col("start").dt.convert_time_zone(under.agreement.timezone).dt.date()
     rows = with_bursts(rows, _KEY, BURST_MINUTES).with_columns(day=day)
     rows = rows.with_columns(pl.col("day").min().over("burst"))  # the day that the burst began
@@ -170,7 +168,7 @@ def _met(
         detector=pl.col("detector").first(),
     )
     n = pl.when(pl.col("detector") == "count").then("bursts").otherwise("days").cast(pl.Int32)
-    return _as_agreed(grouped.with_columns(encounters=n), giving)
+    return grouped.with_columns(encounters=n)
 
 
 def _with_names(rows: pl.DataFrame, party: str, giving: Mapping[str, Terms], under: Under) -> pl.DataFrame:

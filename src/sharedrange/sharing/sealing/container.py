@@ -19,6 +19,7 @@ from sharedrange.core.canonical import Json, canonical
 from sharedrange.core.errors import InputError
 from sharedrange.core.finding import Finding
 from sharedrange.core.release import MANIFEST, TABLES, file_of
+from sharedrange.core.sheets import neutral_csv
 from sharedrange.records import Key, RecordSet
 from sharedrange.sharing.folds import predecessors
 from sharedrange.sharing.release import Released
@@ -88,8 +89,8 @@ def chain_of(records: RecordSet, key: str) -> bytes:
 
 
 def csv_of(table: pl.DataFrame) -> bytes:
-    """A table as it travels: CSV (RFC 4180) in UTF-8, dates as ISO 8601."""
-    return table.write_csv().encode("utf-8")
+    """A table as it travels: CSV (RFC 4180) in UTF-8, dates as ISO 8601; no text that a spreadsheet would calculate."""
+    return neutral_csv(table)
 
 
 def hashed(content: bytes) -> dict[str, Json]:
