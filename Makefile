@@ -18,6 +18,8 @@ BIN := .venv/bin
 demo: .venv/demo.done
 	$(BIN)/sharedrange assess examples/two-parks
 	$(BIN)/sharedrange assess examples/two-halves
+	$(BIN)/sharedrange assess examples/two-shores
+	$(BIN)/sharedrange assess examples/three-nodes/secretariat
 
 test: .venv/test.done
 	$(BIN)/ruff check .
@@ -35,4 +37,4 @@ lock:
 	bash tools/lock.sh
 
 clean:
-	rm -rf .venv build dist examples/*/work examples/*/assessment
+	rm -rf .venv build dist examples/*/work examples/*/assessment* examples/three-nodes/*/work examples/three-nodes/*/assessment*

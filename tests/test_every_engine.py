@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import shapely
 
 from sharedrange.assessment.engines import ENGINES
 from sharedrange.core.answer import LISTED, Answer, Scope
@@ -24,8 +25,9 @@ from sharedrange.core.individuals import Concordance
 from sharedrange.core.places import Projection, Sides
 from sharedrange.core.survey import OBSERVATIONS, Survey
 from sharedrange.core.when import whole_window
-from sharedrange.population import closed, doubt, minimum, occupancy, rates, scr, trend
+from sharedrange.population import closed, doubt, minimum, occupancy, permeability, rates, scr, trend
 from sharedrange.population import open as open_years
+from sharedrange.population.design import grid_plan, mask_around
 from sharedrange.population.encounters import encounters, known_flanks, local_individuals
 from sharedrange.population.histories import capture_histories
 from sharedrange.population.masks import make_mask
@@ -62,6 +64,7 @@ def _inputs(surveys: tuple[Survey, ...]) -> Mapping[str, Any]:
         minimum.ENGINE.name: minimum.MinimumInputs(met, partition, parties, SCOPE, flanks),
         occupancy.ENGINE.name: occupancy.OccupancyInputs(visits, SCOPE),
         open_years.ENGINE.name: _years(surveys),
+        permeability.ENGINE.name: _across(surveys),
         rates.ENGINE.name: rates.RatesInputs(surveys, window, SCOPE),
         trend.ENGINE.name: trend.TrendInputs(_yearly(surveys), SCOPE),
     }
@@ -71,6 +74,18 @@ def _doubts(histories: tuple[CaptureHistory, ...]) -> doubt.Doubts:
     """Two pairs of animals that may be one."""
     names = histories[0].individuals["individual"].head(4).to_list()
     return doubt.Doubts(tuple(doubt.DoubtfulPair(a, b) for a, b in zip(names[::2], names[1::2], strict=False)))
+
+
+def _across(surveys: tuple[Survey, ...]) -> permeability.PermeabilityInputs:
+    """Simulated cameras on both sides of a line that lets half through; nobody caught where nothing was observed."""
+    plan = grid_plan("border", columns=6, rows=4, spacing_m=6_000.0, occasions=60)
+    mask, line = mask_around(plan, 4_000.0, spacing_m=2_400.0), shapely.LineString([(0, -60_000), (0, 60_000)])
+    animals, border = permeability.Animals(3.25, 0.07, 4_000.0), permeability.Barrier("border", line)
+    rng = stream(5, "promises.border")
+    (found,) = permeability.simulate_survey(plan, mask, border, animals, permeability=[0.5], rng=rng)
+    nobody = replace(found, individuals=found.individuals.clear(), captures=found.captures.clear())
+    kept = found if any(survey.observations.height for survey in surveys) else nobody
+    return permeability.PermeabilityInputs((kept,), (mask,), (border,), scope=SCOPE)
 
 
 def _years(surveys: tuple[Survey, ...]) -> open_years.OpenInputs:
