@@ -275,7 +275,8 @@ def test_a_simple_release_is_told_in_days_that_anybody_can_check() -> None:
     first = back.survey.observations.filter(pl.col("individual") == "T1").sort("start")
     assert first["start"].dt.strftime("%m-%d %H:%M").to_list() == ["02-18 12:00", "02-25 12:00", "04-15 12:00"]
     assert first["start_text"].to_list() == ["2026-02-01/2026-02-28"] * 2 + ["2026-04-01/2026-04-30"]
-    assert [f.rule for f in found] == ["released-dated"]
+    assert [f.rule for f in found] == ["released-dated", "released-cells"]
+    assert 7 < float(str(found[1].facts["cell_km"])) < 12  # a tenth of a degree
 
 
 def test_animals_met_on_more_days_than_are_told_spread_over_shares_of_days() -> None:
@@ -428,7 +429,8 @@ def test_the_folder_of_the_tests_is_sound(folder: Path) -> None:
     assert content is not None
     assert content.survey is not None
     assert content.counts is not None
-    assert {f.severity for f in found} == {"note"}
+    assert {f.severity for f in found} == {"note", "warning"}
+    assert [f.rule for f in found if f.severity == "warning"] == ["released-cells"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from sharedrange.core.contents import Delivered
 from sharedrange.core.files import folder_hash
 from sharedrange.core.finding import Finding, Severity, Where, errors
 from sharedrange.core.release import MANIFEST, file_of
+from sharedrange.core.survey import Survey
 from sharedrange.exchange.delivery import Delivery
 from sharedrange.exchange.grids import SUFFIXES
 from sharedrange.exchange.opening import Opened, open_path, shown
@@ -18,6 +19,7 @@ from sharedrange.exchange.released.manifest import Told, read_told
 from sharedrange.exchange.released.tables import Released, read_tables
 
 T = TypeVar("T")
+_TOLD_FROM_M = 1000.0  # no cat that is counted by its marks moves less in a season
 
 
 def read(folder: Path, delivery: Delivery) -> tuple[Delivered | None, tuple[Finding, ...]]:
@@ -47,7 +49,7 @@ def read(folder: Path, delivery: Delivery) -> tuple[Delivered | None, tuple[Find
         survey=_made(kinds.get("survey"), lambda one: survey_of(one, dataset, source)),
         counts=_made(kinds.get("counts"), lambda one: counts_of(one, dataset, source)),
     )
-    return delivered, (*found, *_about_periods(kinds.get("survey")))
+    return delivered, (*found, *_about_periods(kinds.get("survey")), *_about_cells(delivered.survey))
 
 
 def _made(released: Released | None, make: Callable[[Released], T]) -> T | None:
@@ -59,6 +61,15 @@ def _about_periods(survey: Released | None) -> Iterator[Finding]:
     if survey is not None and survey.resolution != "day":
         facts = {"resolution": survey.resolution, "timezone": survey.told.timezone}
         yield Finding("released-dated", facts, Where(MANIFEST), Severity.NOTE)
+
+
+def _about_cells(survey: Survey | None) -> Iterator[Finding]:
+    """What cells do to a density, where they are so large that some animal may move less than that."""
+    known = [] if survey is None else survey.deployments["uncertainty_m"].drop_nulls().to_list()
+    side_m = max(known, default=0.0) * 2**0.5  # of a square, of which half the diagonal is told
+    if side_m >= _TOLD_FROM_M:
+        facts = {"cell_km": float(f"{side_m / 1000:.2g}")}
+        yield Finding("released-cells", facts, Where(MANIFEST), Severity.WARNING)
 
 
 def _unread(opened: Opened, told: Told) -> list[Finding]:
