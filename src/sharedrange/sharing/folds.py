@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from sharedrange.records import Record, in_force
+from sharedrange.records import Record, RecordSet, in_force
 from sharedrange.sharing.agreement import Agreement
 from sharedrange.sharing.kinds import AgreementSigned, Distrust, KeyRotated, Opening, Revocation, Trust
 from sharedrange.sharing.release import Standing
@@ -124,3 +124,17 @@ def _follow(ages: dict[str, set[str]], heirs: Mapping[str, Mapping[str, str]], l
             if new not in lost and new not in ages:
                 ages[new] = {age} - {""}
                 waiting.append(new)
+
+
+def taken_back(held: RecordSet, theirs: RecordSet) -> dict[str, int]:
+    """Key -> how many records of its chain were seen before and are missing from what its owner shows now.
+
+    A chain that is only shorter is an older one that arrives late: nobody's fault.
+    """
+    given = {record.id for record in theirs}
+    lost: dict[str, int] = {}
+    for key in theirs.authors():
+        longest = theirs.of(key)[-1].seq
+        missing = sum(record.seq <= longest and record.id not in given for record in held.of(key))
+        lost |= {key: missing} if missing else {}
+    return lost

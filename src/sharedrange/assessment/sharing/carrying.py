@@ -6,7 +6,7 @@ adds records and agreements, and changes none; a chain that was rewritten is ref
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sharedrange.assessment.node import writing
@@ -14,7 +14,8 @@ from sharedrange.assessment.sharing.ground import AGREEMENTS, Ground, about_agre
 from sharedrange.core.errors import InputError
 from sharedrange.core.files import folder_in_place, write_atomically
 from sharedrange.core.finding import Fact, Finding, Where, errors
-from sharedrange.records import RecordSet, chain_file, fingerprint, merge, open_store
+from sharedrange.records import RecordSet, chain_file, fingerprint, open_store
+from sharedrange.sharing import folds
 from sharedrange.sharing.agreement import Agreement, read_agreement
 
 _LARGEST = 4 << 20
@@ -68,7 +69,7 @@ def take_carried(folder: Path | str, courier: Path) -> Carried:
 
 def _sender(ground: Ground, theirs: RecordSet) -> str:
     """Whose chains these are, keys that they name as successors of trusted ones included; "" if of no one partner."""
-    newest = replace(ground, node=replace(ground.node, records=merge(ground.node.records, theirs)))
+    newest = ground.with_records(theirs)
     authors = set(theirs.authors())
     senders = [p for p, keys in newest.trusted.items() if authors and authors <= keys and p != ground.node.party]
     return senders[0] if senders else ""
@@ -83,19 +84,9 @@ def _records(ground: Ground, courier: Path) -> tuple[RecordSet, list[Finding]]:
     if not _sender(ground, theirs):
         told = ", ".join(fingerprint(key) for key in theirs.authors()) or "-"
         found.append(Finding("courier-untrusted", {"fingerprint": told}, Where(courier.name)))
-    return theirs, found + rewritten(ground, theirs)
-
-
-def rewritten(ground: Ground, theirs: RecordSet) -> list[Finding]:
-    """A finding for each chain that no longer holds what we have seen of it."""
-    found = []
-    given = {record.id for record in theirs}
-    for key in theirs.authors():
-        longest = theirs.of(key)[-1].seq
-        if lost := [r for r in ground.node.records.of(key) if r.seq <= longest and r.id not in given]:
-            facts: dict[str, Fact] = {"owner": fingerprint(key), "n": len(lost)}
-            found.append(Finding("package-chain-rewritten", facts))
-    return found
+    for key, lost in folds.taken_back(ground.node.records, theirs).items():
+        found.append(Finding("package-chain-rewritten", {"owner": fingerprint(key), "n": lost}))
+    return theirs, found
 
 
 def _agreements(ground: Ground, courier: Path) -> tuple[dict[str, tuple[str, bytes]], list[Finding]]:

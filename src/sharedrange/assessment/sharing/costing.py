@@ -19,12 +19,11 @@ from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.chance import stream
 from sharedrange.core.errors import DidNotConverge, InputError, NotEnoughData
 from sharedrange.core.finding import Finding
-from sharedrange.core.grids import GEOGRAPHIC, Cells, Floats, Grid
+from sharedrange.core.grids import GEOGRAPHIC
 from sharedrange.core.history import CaptureHistory
 from sharedrange.core.places import Mask, Projection
 from sharedrange.core.progress import Progress, silent
-from sharedrange.population.design import Animals, HalfNormalHazard, Plan, simulate_history
-from sharedrange.population.design.plan import Kind
+from sharedrange.population.design import Animals, HalfNormalHazard, Plan, plan_like, simulate_history
 from sharedrange.population.design.trial import log_density_of, model_for
 from sharedrange.population.scr import Model, fit
 from sharedrange.sharing.agreement import Agreement, frame_of
@@ -62,7 +61,7 @@ def cost_curve(
     histories, _ = material.histories(frozenset(material.parties), "larger")
     history = _pooled_occasions(histories[0])
     mask, _ = material.mask(histories)
-    plan = _plan(history)
+    plan = plan_like(history)
     model = Model("HHN") if len(plan.parties) < 2 else model_for(plan)
     animals = _animals(history, mask)
     coarse = [_coarse(plan, agreement, cell, material.projection) for cell in agreement.grid.sizes]
@@ -95,11 +94,6 @@ def _pooled_occasions(history: CaptureHistory) -> CaptureHistory:
     return replace(history, captures=summed.select(history.captures.columns), effort=effort)
 
 
-def _plan(history: CaptureHistory) -> Plan:
-    kind: Kind = "count" if history.kind == "count" else "proximity"
-    return Plan("survey", history.detectors, history.effort, np.ones(history.detectors.height), kind)
-
-
 def _animals(history: CaptureHistory, mask: Mask) -> Animals:
     """Animals as a fit of one density, one hazard and one scale of movement says."""
     found = fit((history,), (mask,), Model("HHN"))
@@ -122,25 +116,19 @@ def _coarse(plan: Plan, agreement: Agreement, cell: float, projection: Projectio
     cells = generalised(grid, x[own], y[own], replace(frame, cell=cell))
     told = cells.size > 0
     x_m, y_m = places[:, 0].copy(), places[:, 1].copy()
-    x_m[own], y_m[own] = _centres_m(grid, cells.columns, cells.rows, cells.size, projection)
+    at = cells.centres(grid)
+    x_m[own], y_m[own] = projection.forward(*at) if agreement.grid.crs == GEOGRAPHIC else at
     keep = ~own
     keep[np.flatnonzero(own)[told]] = True
     if not keep.any():
         return None
-    return replace(
+    kept = replace(
         plan,
-        detectors=plan.moved_to(x_m, y_m).detectors.filter(pl.Series(keep)),
+        detectors=plan.detectors.filter(pl.Series(keep)),
         effort=plan.effort[keep],
         sensitivity=plan.sensitivity[keep],
     )
-
-
-def _centres_m(grid: Grid, columns: Cells, rows: Cells, size: Floats, projection: Projection) -> tuple[Floats, Floats]:
-    x, y = np.zeros(len(size)), np.zeros(len(size))
-    for side in np.unique(size[size > 0]):
-        here = size == side
-        x[here], y[here] = grid.centres(columns[here], rows[here], float(side))
-    return projection.forward(x, y) if grid.crs == GEOGRAPHIC else (x, y)
+    return kept.moved_to(x_m[keep], y_m[keep])
 
 
 def _fitted(at: Plan | None, caught: CaptureHistory, mask: Mask, model: Model) -> tuple[float, float] | None:

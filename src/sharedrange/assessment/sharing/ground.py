@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from sharedrange.assessment.node import Delivered, OpenNode, open_node
 from sharedrange.core.errors import AgreementError, InputError
 from sharedrange.core.finding import Fact, Finding, Where, errors
 from sharedrange.core.individuals import LocalIndividual
-from sharedrange.records import Keys, concordance
+from sharedrange.records import Keys, RecordSet, concordance, merge
 from sharedrange.sharing import folds
 from sharedrange.sharing.agreement import Agreement, read_agreement
 from sharedrange.sharing.release import Standing
@@ -58,6 +58,10 @@ class Ground:
     def opened(self) -> frozenset[str]:
         """Ids of the packages that this node opened."""
         return folds.opened(self.node.records, self.own_keys)
+
+    def with_records(self, theirs: RecordSet) -> Ground:
+        """The ground as a partner's records would make it: its newest key, signatures and revocations count."""
+        return replace(self, node=replace(self.node, records=merge(self.node.records, theirs)))
 
     def standing(self, agreement: Agreement) -> Standing:
         """Who signed exactly this text, and whether a party to it revoked it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from sharedrange.core.errors import AgreementError, InputError
 from sharedrange.core.files import folder_in_place
 from sharedrange.core.finding import Finding, Where
 from sharedrange.exchange.manifest import write_manifest
-from sharedrange.records import Passphrase, merge, open_store
+from sharedrange.records import Passphrase, open_store
 from sharedrange.sharing import kinds
 from sharedrange.sharing.release import Standing
 from sharedrange.sharing.sealing import CHAIN, Expected, Package, refusals, unseal
@@ -72,7 +72,7 @@ def _verified(ground: Ground, file: Path, on: date, passphrase: Passphrase) -> P
         raise InputError([Finding("no-such-path", {"path": file.name}, Where(file.name))]) from None
     package = _unsealed(ground, content, passphrase, file.name)
     agreement = ground.agreements.get(package.manifest["agreement"]["id"])
-    newest = _with_theirs(ground, package)
+    newest = ground.with_records(package.records)
     expected = Expected(
         party=ground.node.party,
         agreement=agreement,
@@ -100,11 +100,6 @@ def _unsealed(ground: Ground, content: bytes, passphrase: Passphrase, name: str)
             closed = closed or error
     assert closed is not None  # noqa: S101  (there is always one name to try)
     raise InputError([Finding(f.rule, f.facts, Where(name)) for f in closed.findings])
-
-
-def _with_theirs(ground: Ground, package: Package) -> Ground:
-    """The ground as it would be with the sender's records: its newest key, signatures and revocations count."""
-    return replace(ground, node=replace(ground.node, records=merge(ground.node.records, package.records)))
 
 
 def _write(package: Package, place: Path) -> None:

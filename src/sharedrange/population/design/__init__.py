@@ -10,6 +10,7 @@ from sharedrange.population.design.plan import (
     grid_plan,
     joined,
     mask_around,
+    plan_like,
     plan_of,
 )
 from sharedrange.population.design.power import power, power_of_plan, smallest_change
@@ -40,6 +41,7 @@ __all__ = [
     "in_cells",
     "joined",
     "mask_around",
+    "plan_like",
     "plan_of",
     "power",
     "power_of_plan",

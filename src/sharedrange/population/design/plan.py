@@ -148,6 +148,12 @@ class Plan:
         return CaptureHistory(self.name, self.kind, self.detectors, who, caught, self.effort)
 
 
+def plan_like(history: CaptureHistory) -> Plan:
+    """The plan by which a survey was made. Traps with room for one are worked as if there were room for others."""
+    kind: Kind = "count" if history.kind == "count" else "proximity" if history.kind == "proximity" else "multi"
+    return Plan("survey", history.detectors, history.effort, np.ones(history.detectors.height), kind)
+
+
 def plan_of(
     name: str,
     x_m: Floats,

@@ -18,7 +18,7 @@ from sharedrange.core.finding import Finding
 from sharedrange.core.history import CAPTURES, CaptureHistory
 from sharedrange.core.places import Mask
 from sharedrange.core.progress import Progress, silent
-from sharedrange.population.design.plan import Kind, Plan
+from sharedrange.population.design.plan import Plan
 from sharedrange.population.permeability.barriers import Barrier, check_barriers
 from sharedrange.population.permeability.crossing import angle_of, crossing_distance, open_share, parameter
 from sharedrange.population.permeability.fit import MIN_ANIMALS_NEAR, fit_permeability, shared_animals
@@ -202,12 +202,6 @@ class _Pair:
         with suppress(DidNotConverge, NotEnoughData):
             z = change(histories, (self.mask,), self.barrier, {BEFORE: BEFORE, AFTER: AFTER}).z
         return (z, *counts)
-
-
-def plan_like(history: CaptureHistory) -> Plan:
-    """The plan by which a survey was made. Traps with room for one are worked as if there were room for others."""
-    kind: Kind = "count" if history.kind == "count" else "proximity" if history.kind == "proximity" else "multi"
-    return Plan("survey", history.detectors, history.effort, np.ones(history.detectors.height), kind)
 
 
 def animals_of(found: Fit) -> Animals:

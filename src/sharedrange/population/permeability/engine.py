@@ -13,6 +13,7 @@ from sharedrange.core.answer import Answer, Refusal
 from sharedrange.core.engine import Engine
 from sharedrange.core.errors import InputError
 from sharedrange.core.progress import Progress, part
+from sharedrange.population.design import plan_like
 from sharedrange.population.masks import pooled_spread_m
 from sharedrange.population.permeability import fit as fitting
 from sharedrange.population.permeability.barriers import Barrier, worked, wrong_barriers
@@ -23,7 +24,6 @@ from sharedrange.population.permeability.change import (
     Power,
     animals_of,
     change,
-    plan_like,
     power,
 )
 from sharedrange.population.permeability.reporting import Compared, Measured, answer_of

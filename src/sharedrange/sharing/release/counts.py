@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import polars as pl
 
 from sharedrange.core.contents import SiteCounts
-from sharedrange.core.release import COUNTS, KEYS, POSITION, VISITS, next_period
+from sharedrange.core.release import COUNTS, KEYS, POSITION, VISITS
 from sharedrange.core.survey import conform
 from sharedrange.sharing.agreement import EVERY_TAXON, Agreement, Frame, Terms, terms_of
 from sharedrange.sharing.pseudonyms import Name
 from sharedrange.sharing.release.places import generalised, position_columns
-from sharedrange.sharing.release.types import TRUNCATED, Under, Withheld
+from sharedrange.sharing.release.types import TRUNCATED, Under, Withheld, is_ready
 
 
 def names_of_counts(counts: SiteCounts) -> Iterator[Name]:
@@ -36,9 +36,7 @@ def release_counts(counts: SiteCounts, frame: Frame, under: Under) -> tuple[dict
     dated = counts.visits.filter(pl.col("start").is_not_null() & pl.col("site").is_not_null())
     period = pl.col("start").dt.convert_time_zone(agreement.timezone).dt.date().dt.truncate(TRUNCATED[frame.resolution])
     visits = dated.with_columns(period=period)
-    ready = pl.col("period").map_elements(
-        lambda p: (on - next_period(p, frame.resolution)).days >= frame.delay_days, return_dtype=pl.Boolean
-    )
+    ready = is_ready(frame, on)
     late, visits = visits.filter(~ready).height, visits.filter(ready)
     visits, unplaced = _placed(visits, agreement, frame)
     whole = _gives_all(agreement)

@@ -23,6 +23,14 @@ class Generalised:
     rows: Cells
     size: Floats
 
+    def centres(self, grid: Grid) -> tuple[Floats, Floats]:
+        """The centre of each place's cell; NaN where it stays."""
+        x, y = np.full(len(self.size), np.nan), np.full(len(self.size), np.nan)
+        for side in np.unique(self.size[self.size > 0]):
+            here = self.size == side
+            x[here], y[here] = grid.centres(self.columns[here], self.rows[here], float(side))
+        return x, y
+
 
 def generalised(grid: Grid, x: Floats, y: Floats, frame: Frame) -> Generalised:
     """The cells in which places leave: of the frame's side; those of cells that too few share stay.
@@ -74,10 +82,7 @@ def _cells(grid: Grid, x: Floats, y: Floats, ladder: tuple[float, ...], level: N
 
 def position_columns(grid: Grid, cells: Generalised) -> pl.DataFrame:
     """The columns x, y, cell and uncertainty_m of each place; null where it stays."""
-    x, y = np.full(len(cells.size), np.nan), np.full(len(cells.size), np.nan)
-    for side in np.unique(cells.size[cells.size > 0]):
-        here = cells.size == side
-        x[here], y[here] = grid.centres(cells.columns[here], cells.rows[here], float(side))
+    x, y = cells.centres(grid)
     told = pl.DataFrame({"x": x, "y": y, "cell": cells.size, "uncertainty_m": _half_diagonal_m(grid, y, cells.size)})
     stays = pl.col("cell") == 0
     return told.select(pl.when(~stays).then(pl.col(name)).alias(name) for name in told.columns)

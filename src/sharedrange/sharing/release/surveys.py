@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import polars as pl
@@ -12,13 +11,13 @@ import polars as pl
 from sharedrange.core.bursts import BURST_MINUTES, with_bursts
 from sharedrange.core.grids import Grid
 from sharedrange.core.individuals import CATALOGUE, LocalIndividual
-from sharedrange.core.release import EFFORT, ENCOUNTERS, JOINT, STATIONS, next_period, period_of
+from sharedrange.core.release import EFFORT, ENCOUNTERS, JOINT, STATIONS, period_of
 from sharedrange.core.survey import LIFE_STAGES, Survey, conform
 from sharedrange.core.when import day_effort, whole_window
 from sharedrange.sharing.agreement import Agreement, Frame, Terms, terms_of
 from sharedrange.sharing.pseudonyms import Name
 from sharedrange.sharing.release.places import generalised, position_columns
-from sharedrange.sharing.release.types import TRUNCATED, Under, Withheld
+from sharedrange.sharing.release.types import TRUNCATED, Under, Withheld, is_ready
 
 _STAGE = pl.Enum(LIFE_STAGES[::-1])  # youngest first
 _KEY = ("station", "taxon", "catalogue", "individual")
@@ -72,7 +71,7 @@ def release_survey(survey: Survey, frame: Frame, under: Under) -> tuple[dict[str
     ).join(placed.select("key", "station", "detector"), on="key")
     met = _met(survey, of_deployment, terms, frame, under)
     effort = _effort(survey, agreement, of_deployment, frame)
-    ready = pl.col("period").map_elements(lambda p: _is_ready(p, frame, on), return_dtype=pl.Boolean)
+    ready = is_ready(frame, on)
     late = met.filter(~ready).height
     met, effort = met.filter(ready), _with_met(effort.filter(ready), met.filter(ready), frame)
     here = set(effort["station"])
@@ -239,10 +238,6 @@ def _with_met(effort: pl.DataFrame, met: pl.DataFrame, frame: Frame) -> pl.DataF
     least = 0.1 if frame.resolution == "day" else 1.0
     seen = met.select("station", "period").unique().join(effort, on=["station", "period"], how="anti")
     return pl.concat([effort, seen.with_columns(days_watched=pl.lit(least))])
-
-
-def _is_ready(period: date, frame: Frame, on: date) -> bool:
-    return (on - next_period(period, frame.resolution)).days >= frame.delay_days
 
 
 def _only(

@@ -11,7 +11,8 @@ import polars as pl
 
 from sharedrange.core.canonical import Json
 from sharedrange.core.individuals import LocalIndividual
-from sharedrange.sharing.agreement import Agreement
+from sharedrange.core.release import next_period
+from sharedrange.sharing.agreement import Agreement, Frame
 from sharedrange.sharing.pseudonyms import Pseudonyms
 
 TRUNCATED = {"day": "1d", "week": "1w", "month": "1mo", "quarter": "1q", "year": "1y"}  # as polars calls periods
@@ -78,3 +79,10 @@ class Released:
 def made(tables: Mapping[str, pl.DataFrame], manifest: Mapping[str, Json], withheld: tuple[Withheld, ...]) -> Released:
     """A Released. For `sharing.release.releasing` alone; a test looks for other callers."""
     return Released(tables, manifest, withheld, _MAKER)
+
+
+def is_ready(frame: Frame, on: date) -> pl.Expr:
+    """Whether a row's period ended long enough ago to leave on a day."""
+    return pl.col("period").map_elements(
+        lambda period: (on - next_period(period, frame.resolution)).days >= frame.delay_days, return_dtype=pl.Boolean
+    )

@@ -9,6 +9,7 @@ from datetime import date
 from sharedrange.core.finding import Fact, Finding
 from sharedrange.records import RecordSet, fingerprint
 from sharedrange.sharing.agreement import Agreement
+from sharedrange.sharing.folds import taken_back
 from sharedrange.sharing.release import Standing
 from sharedrange.sharing.sealing.unsealing import Package
 
@@ -82,12 +83,6 @@ def _about_agreement(package: Package, expected: Expected) -> Iterator[Finding]:
 
 
 def _about_records(package: Package, expected: Expected) -> Iterator[Finding]:
-    """Whether the sender's chain goes on from what was seen of it: nothing taken back, nothing told twice.
-
-    An older package that arrives late holds less of the chain: that is nobody's fault.
-    """
-    theirs = {record.id for record in package.records}
-    longest = max((record.seq for record in package.records), default=-1)
-    held = expected.records.of(package.author_key)
-    if rewritten := [record for record in held if record.seq <= longest and record.id not in theirs]:
-        yield Finding("package-chain-rewritten", {"owner": package.manifest["owner"], "n": len(rewritten)})
+    """Whether the sender's chains go on from what was seen of them: nothing taken back, nothing told twice."""
+    if lost := sum(taken_back(expected.records, package.records).values()):
+        yield Finding("package-chain-rewritten", {"owner": package.manifest["owner"], "n": lost})
