@@ -99,6 +99,7 @@ def test_a_passphrase_is_asked_for_once_and_only_where_it_is_needed(tmp_path: Pa
     keys = both(tmp_path / "open", None)
     assert keys.load(passphrase=ask) == keys.load()
     keys.identity(passphrase=ask)
+    keys.change_passphrase("node", ask, None)
     assert asked == []
     keys = both(tmp_path / "closed")
     keys.load(passphrase=ask)
@@ -195,6 +196,17 @@ def test_after_a_change_the_new_passphrase_opens_and_the_old_does_not(tmp_path: 
     keys.change_passphrase("node", None, WORD)
     assert refused(keys, None) == ["key-passphrase-missing"]
     assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("node.*")} == {0o600}
+
+
+def test_what_a_killed_change_left_of_a_secret_goes_with_the_next_change_of_any_key(tmp_path: Path) -> None:
+    keys = Keys(tmp_path)
+    keys.create("node", passphrase=WORD)
+    left, not_ours = tmp_path / ".node.key.new", tmp_path / ".notes.txt.new"
+    for file in (left, not_ours):
+        file.write_bytes(b"half a bare secret")
+    keys.create("other")
+    assert not left.exists()
+    assert not_ours.exists()
 
 
 def test_a_change_with_a_wrong_passphrase_changes_nothing(tmp_path: Path) -> None:

@@ -35,11 +35,12 @@ def _pool() -> list[Record]:
 
 POOL = _pool()
 RESIGNED = [replace(record, sig="00") for record in POOL[:3]]  # as if another signature over the same held
+HIDDEN = [record.hide() for record in POOL[3:9]]  # as a partner holds what does not concern it
 DAMAGE = [Finding("record-malformed", {}, Where(file="records/x.jsonl", row=row)) for row in range(3)]
 
 sets = st.builds(
     RecordSet,
-    st.lists(st.sampled_from(POOL + RESIGNED), max_size=12).map(tuple),
+    st.lists(st.sampled_from(POOL + RESIGNED + HIDDEN), max_size=12).map(tuple),
     st.lists(st.sampled_from(DAMAGE), max_size=3).map(tuple),
 )
 

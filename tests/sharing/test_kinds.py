@@ -25,6 +25,7 @@ from sharedrange.sharing.kinds import (
     KeyRotated,
     Opening,
     Preview,
+    Publication,
     Receipt,
     Release,
     Revocation,
@@ -38,14 +39,15 @@ URN, HASH, OTHER = "urn:agreement:a--b:2026-01", "ab" * 32, "cd" * 32
 BODIES: list[Body] = [
     Trust("secretariat", THEM.id, AGE, (HASH,)),
     Trust("Partner-2", THEM.id),
-    Distrust(THEM.id, "us/director"),
+    Distrust(THEM.id, "stolen", "us/director"),
     KeyRotated(LATER.id, AGE_LATER),
     AgreementSigned(URN, HASH, "us", "us/director"),
     Preview(URN, HASH, "D-0123456789abcdef", "secretariat", "treaty report", "2026-11-22", OTHER),
-    Release(OTHER, URN, HASH, "secretariat", "treaty report", "2026-11-22", HASH, 12, "us/data-steward"),
+    Release(OTHER, URN, HASH, "secretariat", "treaty report", "2026-11-22", 12, "us/data-steward"),
     Opening(OTHER, "us", "2026-11-22"),
     Revocation(URN, HASH, "the fence was moved: см. письмо", "us/director"),
     Receipt(HASH, "them/director", "deleted on 3 March"),
+    Publication(HASH, "public", "press", "2026-11-22", (OTHER,), "us/director"),
 ]
 NOTES = {"purpose", "reason", "what"}  # words of people, in any script
 OF_SHARING = {name: cls for name, cls in KINDS.items() if cls.__module__ == kinds.__name__}
@@ -93,7 +95,8 @@ def test_a_field_that_is_missing_wrong_or_too_much_is_told(body: Body) -> None:
         (0, "key", THEM.id.upper()), (0, "age", AGE.upper()), (0, "age", AGE[:-1]), (0, "age", "AGE-SECRET-KEY-1"),
         (0, "replaces", HASH), (4, "agreement", "agreement 7"), (4, "hash", HASH.upper()), (4, "by", "Ivan Petrov"),
         (5, "dataset", "own/cameras-2026"), (5, "dataset", "S-0123456789abcdef"), (5, "on", "20261122"),
-        (5, "on", "2026-02-30"), (5, "on", "2026-11"), (6, "rows", -1), (6, "rows", "12"), (6, "sealed", "x"),
+        (5, "on", "2026-02-30"), (5, "on", "2026-11"), (6, "rows", -1), (6, "rows", "12"), (6, "package", "x"),
+        (2, "reason", ""),
         (6, "purpose", "x" * 501), (8, "reason", ""), (9, "of", "short"), (9, "what", "line\nline"),
     ],
 )  # fmt: skip
@@ -168,17 +171,17 @@ def test_a_key_and_its_predecessor_are_one_where_both_say_so() -> None:
 
 def test_a_lost_key_counts_for_nobody_and_gives_its_place_to_nobody() -> None:
     thief = chain(THEM, KeyRotated(STRANGER.id, AGE_STRANGER))
-    records = RecordSet(chain(US, Trust("b", THEM.id, AGE), Distrust(THEM.id, "us/director")) + thief)
+    records = RecordSet(chain(US, Trust("b", THEM.id, AGE), Distrust(THEM.id, "stolen", "us/director")) + thief)
     assert folds.trusted(records, {US.id}).get("b", frozenset()) == frozenset()
     assert "b" not in folds.sealed_for(records, {US.id})
-    later = chain(US, Trust("b", THEM.id, AGE), Distrust(LATER.id, "us/director"))
+    later = chain(US, Trust("b", THEM.id, AGE), Distrust(LATER.id, "stolen", "us/director"))
     stolen = chain(THEM, KeyRotated(LATER.id)) + chain(LATER, KeyRotated(STRANGER.id))
     assert folds.trusted(RecordSet(later + stolen), {US.id}) == {"b": {THEM.id}}
 
 
 def test_a_stranger_takes_no_trust_away() -> None:
     ours = chain(US, Trust("b", THEM.id, AGE))
-    against = chain(STRANGER, Distrust(THEM.id, "x/y"), Trust("b", STRANGER.id, AGE_STRANGER, (ours[0].id,)))
+    against = chain(STRANGER, Distrust(THEM.id, "envy", "x/y"), Trust("b", STRANGER.id, AGE_STRANGER, (ours[0].id,)))
     assert folds.trusted(RecordSet(ours + against), {US.id}) == {"b": {THEM.id}}
 
 
@@ -262,7 +265,7 @@ def test_the_order_in_which_records_arrive_changes_nothing(order: tuple[int, ...
 
 junk = st.sampled_from(
     [
-        Trust("b", STRANGER.id, AGE_STRANGER), Trust("us", STRANGER.id), Distrust(THEM.id, "x/y"),
+        Trust("b", STRANGER.id, AGE_STRANGER), Trust("us", STRANGER.id), Distrust(THEM.id, "envy", "x/y"),
         KeyRotated(US.id, AGE_STRANGER), KeyRotated(THEM.id, AGE_STRANGER), Opening(OTHER, "b", "2026-01-01"),
         AgreementSigned(URN, HASH, "us", "us/x"), Revocation(URN, HASH, "no", "a/b"),
         Trust("b", STRANGER.id, AGE_STRANGER, (EVERYTHING[0].id,)),

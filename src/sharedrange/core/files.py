@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _CHUNK = 1 << 20
+_UNFINISHED = ".writing-"  # how the names of what is being written begin; hidden, so that nobody reads it
+_RETIRED = re.compile(rf"{re.escape(_UNFINISHED)}(?P<name>.+)-[a-z0-9_]+-old")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -22,7 +25,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 def write_with(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then put it in place; nothing is left if it fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=_UNFINISHED, suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -40,7 +43,7 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
 def folder_in_place(path: Path) -> Iterator[Path]:
     """A temporary folder that replaces `path` when the block ends well, and vanishes when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f"{_UNFINISHED}{path.name}-", dir=path.parent))
     retired = temporary.with_name(temporary.name + "-old")
     try:
         yield temporary
@@ -58,6 +61,40 @@ def folder_in_place(path: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(retired, ignore_errors=True)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Take away what writers that were killed left in a folder and below. Only for who knows that nobody writes there.
+
+    A folder that had made room for a new one goes back where the new one never came. Links are not followed, and what
+    the system does not let go of stays.
+    """
+    for place, folders, files in os.walk(folder):
+        for name in filter(_is_unfinished, (*files, *folders)):
+            with suppress(OSError):
+                _clear(Path(place, name))
+        folders[:] = [name for name in folders if not _is_unfinished(name)]
+
+
+def _is_unfinished(name: str) -> bool:
+    return name.startswith(_UNFINISHED)
+
+
+def _clear(path: Path) -> None:
+    retired = _RETIRED.fullmatch(path.name)
+    if path.is_symlink() or not path.is_dir():
+        path.unlink()
+    elif retired and not (home := path.with_name(retired["name"])).exists():
+        path.rename(home)
+    else:
+        shutil.rmtree(path)
+
+
+def write_into(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files into a folder, by their names relative to it with ``/`` between folders, which are made."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
 
 
 def sync(path: Path) -> None:

@@ -2,10 +2,10 @@
 
 from sharedrange.records.folds import about, concordance, decisions_value, focal_points, in_force
 from sharedrange.records.keys import Identity, Key, Keys, fingerprint, key_from_seed
-from sharedrange.records.kinds import KINDS, Body, Decision, FocalPoint, JointId, Reader, mint, record_kind
+from sharedrange.records.kinds import KINDS, Body, Decision, FocalPoint, JointId, mint, record_kind
 from sharedrange.records.protection import Passphrase
 from sharedrange.records.record import Record
-from sharedrange.records.recordset import RecordSet, chain_file, from_files, merge
+from sharedrange.records.recordset import RecordSet, chain_file, from_files, lines, merge
 from sharedrange.records.store import Store, import_records, open_store
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "Key",
     "Keys",
     "Passphrase",
-    "Reader",
     "Record",
     "RecordSet",
     "Store",
@@ -32,6 +31,7 @@ __all__ = [
     "import_records",
     "in_force",
     "key_from_seed",
+    "lines",
     "merge",
     "mint",
     "open_store",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +24,7 @@ from sharedrange.records.schemes import DEFAULT, SCHEMES, key_id
 
 _FORMAT, _AGE_FORMAT = "sharedrange-key-1", "sharedrange-age-1"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_LEFT = re.compile(r"\.[a-z0-9][a-z0-9_-]{0,63}\.(?:key|age)\.new")  # what `_write_private` did not finish
 _OTHERS_MAY_READ = 0o077
 _WRONG_PASSPHRASE = {"key-passphrase-missing", "key-passphrase-wrong"}
 T = TypeVar("T")
@@ -46,6 +49,10 @@ class Key:
     def sign(self, message: bytes) -> str:
         """The signature of `message`, in hexadecimal."""
         return SCHEMES[self.scheme].sign(self.secret, message).hex()
+
+    def salt(self, message: bytes) -> str:
+        """32 hexadecimal digits, always the same for `message`, that nobody guesses who has not the key."""
+        return hmac.digest(self.secret, b"sharedrange salt\n" + message, "sha256").hex()[:32]
 
 
 def fingerprint(key: str) -> str:
@@ -135,13 +142,13 @@ class Keys:
         Raises InputError as `load`, and changes nothing then. A change that stopped between the two files is finished
         by the same call: what lies under the new passphrase already stays so.
         """
-        given = old() if callable(old) else old
+        given = cache(old) if callable(old) else old  # asked for once, and not at all where the key lies open
         key, path = _either(self.load, name, given, new), self._path(name)
         files = {path: _content(_FORMAT, key.id, key.secret, new)}
         if (beside := self._path(name, ".age")).exists():
             identity = _either(self.identity, name, given, new)
             files[beside] = _content(_AGE_FORMAT, identity.id, identity.secret.encode("ascii"), new)
-        with _written(path), exclusive(self.folder / ".lock"):
+        with self._writing(path):
             for file, content in files.items():
                 _write_private(file, content)
 
@@ -154,7 +161,7 @@ class Keys:
         _read(self._path(name), name)
         # The key last: while it is there, nothing new can take its place.
         moves = {self._path(name, suffix): self._path(to, suffix) for suffix in (".age", ".key")}
-        with _written(self._path(name)), exclusive(self.folder / ".lock"):
+        with self._writing(self._path(name)):
             present = {old: new for old, new in moves.items() if old.exists()}
             if taken := [new for new in present.values() if new.exists()]:
                 raise InputError([Finding("key-exists", {"name": to}, _at(path)) for path in taken])
@@ -175,9 +182,18 @@ class Keys:
             Finding("key-readable", {"name": path.stem}, _at(path), Severity.WARNING) for path in open_to_others
         )
 
+    @contextmanager
+    def _writing(self, path: Path) -> Iterator[None]:
+        """One writer at a time, who first clears what one that was killed left: it may be a secret, and bare."""
+        with _written(path), exclusive(self.folder / ".lock"):
+            for left in self.folder.glob(".*.new"):
+                if _LEFT.fullmatch(left.name):
+                    left.unlink()
+            yield
+
     def _add(self, path: Path, name: str, content: bytes) -> None:
         """Write a file that is not there yet."""
-        with _written(path), exclusive(self.folder / ".lock"):
+        with self._writing(path):
             if path.exists():
                 raise InputError([Finding("key-exists", {"name": name}, _at(path))])
             _write_private(path, content)
@@ -202,7 +218,7 @@ def _written(path: Path) -> Iterator[None]:
         raise InputError([Finding("key-not-written", {"problem": problem}, _at(path))]) from error
 
 
-def _either(load: Callable[[str, str | None], T], name: str, first: str | None, second: str | None) -> T:
+def _either(load: Callable[[str, Passphrase], T], name: str, first: Passphrase, second: str | None) -> T:
     """What `load` finds under the first passphrase, or else under the second; the first's error if under neither."""
     try:
         return load(name, first)

@@ -1,29 +1,37 @@
 """The kinds of record that this version understands, each a frozen dataclass with its rules.
 
 A kind is a promise: its fields do not change once records of it exist. What must change becomes a new kind.
-Another floor adds a kind by decorating its dataclass with `record_kind`.
+Another floor adds a kind by decorating its dataclass of `records.fields` with `record_kind`.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, ClassVar, Protocol, Self, TypeVar
 
 from sharedrange.core.canonical import Json
 from sharedrange.core.errors import InputError
 from sharedrange.core.finding import Finding, Where
-from sharedrange.core.individuals import LocalIndividual, Verdict
+from sharedrange.core.individuals import LocalIndividual
+from sharedrange.records.fields import (
+    Fields,
+    Individual,
+    Individuals,
+    OneVerdict,
+    Probability,
+    Reader,
+    RecordIds,
+    Role,
+    RoleOrNone,
+    Text,
+    TextOrNone,
+)
 
-_ROLE = re.compile(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*")
-_JOINT_ID = re.compile(r"J-[0-9a-f]{16}")
-_RECORD_ID = re.compile(r"[0-9a-f]{64}")
-_LONGEST_CODE = 200
-_SHOWN = 60  # characters of a wrong value that a finding repeats
+_OneJointId = Annotated[str, partial(Reader.matching, pattern=re.compile(r"J-[0-9a-f]{16}"))]
 
 
 class Body(Protocol):
@@ -43,7 +51,6 @@ class Body(Protocol):
 
 KINDS: dict[str, type[Body]] = {}
 B = TypeVar("B", bound=Body)
-T = TypeVar("T")
 
 
 def record_kind(cls: type[B]) -> type[B]:
@@ -69,7 +76,7 @@ def replaced_by(body: Body) -> tuple[str, ...]:
 
 @record_kind
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Fields):
     """What somebody decided about two local individuals of `taxon`, and why.
 
     `by` is a role id (``tlnp/cat-ecologist``), never a name; `probability` that they are the same animal,
@@ -78,69 +85,30 @@ class Decision:
 
     KIND: ClassVar[str] = "decision"
 
-    a: LocalIndividual
-    b: LocalIndividual
-    taxon: str
-    verdict: Verdict
-    by: str
-    evidence: str = ""
-    probability: float | None = None
-    replaces: tuple[str, ...] = ()
+    a: Individual
+    b: Individual
+    taxon: Text
+    verdict: OneVerdict
+    by: Role
+    evidence: TextOrNone = ""
+    probability: Probability = None
+    replaces: RecordIds = ()
 
-    def to_body(self) -> dict[str, Json]:
-        """The fields as JSON values."""
-        return {
-            "a": list(self.a),
-            "b": list(self.b),
-            "by": self.by,
-            "evidence": self.evidence,
-            "probability": self.probability,
-            "replaces": list(self.replaces),
-            "taxon": self.taxon,
-            "verdict": str(self.verdict),
-        }
-
-    @classmethod
-    def from_body(cls, body: Mapping[str, Json], where: Where = Where()) -> Self:
-        """The fields read back. Raises InputError with everything that is wrong."""
-        read = Reader(body, where)
-        decision = cls(
-            a=read.individual("a"),
-            b=read.individual("b"),
-            taxon=read.text("taxon"),
-            verdict=read.verdict("verdict"),
-            by=read.role("by"),
-            evidence=read.text("evidence", empty=True),
-            probability=read.probability("probability"),
-            replaces=read.record_ids("replaces"),
-        )
-        read.require(decision.a != decision.b, "decision-one-individual", individual=str(decision.a))
-        read.done()
-        return decision
+    def between(self, read: Reader) -> None:
+        """Nobody decides whether an animal is itself."""
+        read.require(self.a != self.b, "decision-one-individual", individual=str(self.a))
 
 
 @record_kind
 @dataclass(frozen=True, slots=True)
-class JointId:
+class JointId(Fields):
     """A name for one animal that several catalogues know, minted once. It says nothing about who is who."""
 
     KIND: ClassVar[str] = "joint_id"
 
-    joint_id: str
-    members: tuple[LocalIndividual, ...]
-    taxon: str
-
-    def to_body(self) -> dict[str, Json]:
-        """The fields as JSON values."""
-        return {"joint_id": self.joint_id, "members": [list(who) for who in self.members], "taxon": self.taxon}
-
-    @classmethod
-    def from_body(cls, body: Mapping[str, Json], where: Where = Where()) -> Self:
-        """The fields read back. Raises InputError with everything that is wrong."""
-        read = Reader(body, where)
-        minted = cls(read.matching("joint_id", _JOINT_ID), read.individuals("members"), read.text("taxon"))
-        read.done()
-        return minted
+    joint_id: _OneJointId
+    members: Individuals
+    taxon: Text
 
 
 def mint(
@@ -152,7 +120,7 @@ def mint(
 
 @record_kind
 @dataclass(frozen=True, slots=True)
-class FocalPoint:
+class FocalPoint(Fields):
     """Who speaks for `party` about `purpose`: a role id. Names of persons stand in an erasable table elsewhere.
 
     An empty `role` says that the place is vacant; `replaces` names the records that this one takes over from.
@@ -160,157 +128,7 @@ class FocalPoint:
 
     KIND: ClassVar[str] = "focal_point"
 
-    party: str
-    purpose: str
-    role: str
-    replaces: tuple[str, ...] = ()
-
-    def to_body(self) -> dict[str, Json]:
-        """The fields as JSON values."""
-        return {"party": self.party, "purpose": self.purpose, "replaces": list(self.replaces), "role": self.role}
-
-    @classmethod
-    def from_body(cls, body: Mapping[str, Json], where: Where = Where()) -> Self:
-        """The fields read back. Raises InputError with everything that is wrong."""
-        read = Reader(body, where)
-        focal_point = cls(
-            party=read.text("party"),
-            purpose=read.text("purpose"),
-            role=read.role("role", empty=True),
-            replaces=read.record_ids("replaces"),
-        )
-        read.done()
-        return focal_point
-
-
-_NOBODY = LocalIndividual("", "", "")
-
-
-@dataclass(slots=True)
-class Reader:
-    """Reads the fields of a body one by one, collects what is wrong, and raises it all at once in `done`.
-
-    A field that cannot be read gives a stand-in, so that reading goes on to the next.
-    """
-
-    body: Mapping[str, Json]
-    where: Where = Where()
-    _seen: set[str] = field(default_factory=set)
-    _findings: list[Finding] = field(default_factory=list)
-
-    def text(self, name: str, *, empty: bool = False) -> str:
-        """A text; not empty unless it may be."""
-        value = self._take(name)
-        if isinstance(value, str) and (value or empty):
-            return value
-        return self._wrong(name, value, "text", "")
-
-    def matching(self, name: str, pattern: re.Pattern[str]) -> str:
-        """A text of one form."""
-        value = self._take(name)
-        if isinstance(value, str) and pattern.fullmatch(value):
-            return value
-        return self._wrong(name, value, pattern.pattern, "")
-
-    def whole(self, name: str) -> int:
-        """A whole number of 0 or more."""
-        value = self._take(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return value
-        return self._wrong(name, value, "0, 1, 2, ...", 0)
-
-    def day(self, name: str) -> str:
-        """A day in ISO 8601, as text."""
-        value = self._take(name)
-        try:
-            if isinstance(value, str) and date.fromisoformat(value).isoformat() == value:
-                return value
-        except ValueError:
-            pass  # told below
-        return self._wrong(name, value, "2026-05-31", "")
-
-    def role(self, name: str, *, empty: bool = False) -> str:
-        """A role id: small letters, digits, ``. _ / -``. No spaces: a person's name is not written by habit."""
-        value = self._take(name)
-        if isinstance(value, str) and (_ROLE.fullmatch(value) or (empty and not value)):
-            return value
-        self._add("role-id", name, given=_shown(value))
-        return ""
-
-    def verdict(self, name: str) -> Verdict:
-        """One of the verdicts."""
-        value = self._take(name)
-        if isinstance(value, str) and value in set(Verdict):
-            return Verdict(value)
-        return self._wrong(name, value, " | ".join(Verdict), Verdict.UNCERTAIN)
-
-    def probability(self, name: str) -> float | None:
-        """A number from 0 to 1, or nothing."""
-        value = self._take(name)
-        if value is None:
-            return None
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 1:
-            return float(value)
-        return self._wrong(name, value, "0 ... 1", None)
-
-    def individual(self, name: str) -> LocalIndividual:
-        """[party, catalogue, code], none empty."""
-        value = self._take(name)
-        return _individual(value) or self._wrong(name, value, "[party, catalogue, code]", _NOBODY)
-
-    def individuals(self, name: str) -> tuple[LocalIndividual, ...]:
-        """One or more local individuals, each once."""
-        value = self._take(name)
-        members = [_individual(entry) for entry in value] if isinstance(value, list) else []
-        found = tuple(who for who in members if who is not None)
-        if found and len(set(found)) == len(members):
-            return found
-        return self._wrong(name, value, "[[party, catalogue, code], ...]", ())
-
-    def record_ids(self, name: str) -> tuple[str, ...]:
-        """Ids of records, each once; may be none."""
-        value = self._take(name)
-        ids = tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else None
-        if ids is not None and len(set(ids)) == len(value) and all(map(_RECORD_ID.fullmatch, ids)):
-            return ids
-        return self._wrong(name, value, "[record id, ...]", ())
-
-    def require(self, holds: bool, rule: str, **facts: str) -> None:
-        """Add the finding `rule` unless it holds; not where a field could not even be read."""
-        if not holds and not self._findings:
-            self._findings.append(Finding(rule, facts, self.where))
-
-    def done(self) -> None:
-        """Raise InputError if anything was wrong, a field that nobody reads included."""
-        for name in sorted(self.body.keys() - self._seen):
-            self._add("record-extra-field", name)
-        if self._findings:
-            raise InputError(self._findings)
-
-    def _take(self, name: str) -> Any:
-        self._seen.add(name)
-        return self.body.get(name)
-
-    def _wrong(self, name: str, given: object, expected: str, stand_in: T) -> T:
-        self._add("record-field", name, given=_shown(given), expected=expected)
-        return stand_in
-
-    def _add(self, rule: str, name: str, **facts: str) -> None:
-        where = Where(self.where.file, self.where.table, self.where.row, name)
-        self._findings.append(Finding(rule, {"field": name, **facts}, where))
-
-
-def _individual(value: object) -> LocalIndividual | None:
-    if isinstance(value, list) and len(value) == 3 and all(map(_can_be_written, value)):
-        return LocalIndividual(*value)
-    return None
-
-
-def _can_be_written(part: object) -> bool:
-    """Whether a party, catalogue or code is something that a person can write on paper."""
-    return isinstance(part, str) and 0 < len(part) <= _LONGEST_CODE and part.isprintable()
-
-
-def _shown(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    party: Text
+    purpose: Text
+    role: RoleOrNone
+    replaces: RecordIds = ()

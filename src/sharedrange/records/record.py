@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -14,8 +14,16 @@ from sharedrange.core.finding import Finding, Where
 from sharedrange.records.keys import Key, fingerprint
 from sharedrange.records.schemes import SCHEMES, scheme_of, signature_holds
 
-_FIELDS = {"author_key": str, "body": dict, "kind": str, "prev": str, "recorded_at": str, "seq": int, "sig": str}
-_LINK = re.compile(r"(?:[0-9a-f]{64})?")
+_CHAINED = {"author_key": str, "prev": str, "seq": int, "sig": str}  # told of every record
+_CONTENT = {"body": dict, "kind": str, "recorded_at": str}  # told where the record is shown
+_SHOWN = {**_CHAINED, **_CONTENT, "salt": str}
+_HIDDEN = {**_CHAINED, "hidden": str}
+_UNSALTED = {**_CHAINED, **_CONTENT}  # as records were before they had a salt
+_TEXTS = {
+    "hidden": re.compile(r"[0-9a-f]{64}"),
+    "prev": re.compile(r"(?:[0-9a-f]{64})?"),
+    "salt": re.compile(r"[0-9a-f]{32}"),
+}
 _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 _SHORT = 16
 
@@ -27,6 +35,9 @@ class Record:
     `seq` counts from 0; `prev` is the id of the record before (empty at 0), so that none can be taken out or
     put between. `recorded_at` (UTC, ISO 8601, ending in Z) is what the author's clock said: shown, and never
     decided by. `body` holds JSON values and is not changed after.
+
+    What a reader need not know can be hidden: of kind, body and time only their hash is told then, and signature and
+    links hold all the same. `salt` is hashed with them, so that nobody finds out by trying what was hidden.
     """
 
     kind: str
@@ -36,11 +47,21 @@ class Record:
     prev: str
     recorded_at: str
     sig: str = ""
+    salt: str = ""  # none: made before there was one; such a record is always shown
+    hidden: str = ""  # the hash of what is not told; empty where all is
 
     @cached_property
     def id(self) -> str:
-        """SHA-256 of the canonical JSON of everything but the signature, in hexadecimal."""
-        return digest({name: getattr(self, name) for name in _FIELDS if name != "sig"})
+        """SHA-256 of the canonical JSON of the line as it stands hidden, without the signature, in hexadecimal."""
+        hidden = self.hide()
+        return digest(hidden._fields(hidden._form().keys() - {"sig"}))
+
+    def hide(self) -> Record:
+        """The record without kind, body and time. One without salt stays as it is."""
+        if not self.salt:
+            return self
+        content = digest(self._fields({*_CONTENT, "salt"}))
+        return replace(self, kind="", body={}, recorded_at="", salt="", hidden=content)
 
     @property
     def message(self) -> bytes:
@@ -49,7 +70,13 @@ class Record:
 
     def line(self) -> bytes:
         """The record as it stands in its chain's file, without the end of the line."""
-        return canonical({name: getattr(self, name) for name in _FIELDS})
+        return canonical(self._fields(self._form()))
+
+    def _fields(self, names: Iterable[str]) -> dict[str, Json]:
+        return {name: getattr(self, name) for name in names}
+
+    def _form(self) -> Mapping[str, type]:
+        return _HIDDEN if self.hidden else _SHOWN if self.salt else _UNSALTED
 
     def __hash__(self) -> int:
         return hash((self.id, self.sig))
@@ -58,8 +85,9 @@ class Record:
 def sign(kind: str, body: Mapping[str, Json], key: Key, recorded_at: str, *, seq: int = 0, prev: str = "") -> Record:
     """A record with its signature. Raises ValueError or TypeError if `body` has no canonical form."""
     settled = read_canonical(canonical(body))  # as a reader will see it: lists for tuples, text for enums
-    unsigned = Record(kind, settled, key.id, seq, prev, recorded_at)
-    return replace(unsigned, sig=key.sign(unsigned.message))
+    bare = Record(kind, settled, key.id, seq, prev, recorded_at)
+    salted = replace(bare, salt=key.salt(bare.line()))
+    return replace(salted, sig=key.sign(salted.message))
 
 
 def next_after(last: Record | None, kind: str, body: Mapping[str, Json], key: Key, recorded_at: str) -> Record:
@@ -88,15 +116,16 @@ def shape_of(line: bytes) -> Record | None:
         value = read_canonical(line)
     except ValueError:
         return None
-    return Record(**value) if _has_shape(value) else None
+    if not isinstance(value, dict) or not any(_has_form(value, form) for form in (_SHOWN, _HIDDEN, _UNSALTED)):
+        return None
+    return Record(**{"kind": "", "body": {}, "recorded_at": "", **value})
 
 
-def _has_shape(value: Any) -> bool:
-    if not isinstance(value, dict) or value.keys() != _FIELDS.keys():
+def _has_form(value: Mapping[str, Any], form: Mapping[str, type]) -> bool:
+    if value.keys() != form.keys() or any(type(value[name]) is not kind for name, kind in form.items()):
         return False
-    if any(type(value[name]) is not kind for name, kind in _FIELDS.items()):
-        return False
-    return bool(value["seq"] >= 0 and _LINK.fullmatch(value["prev"]) and scheme_of(value["author_key"]))
+    texts = all(_TEXTS[name].fullmatch(value[name]) for name in _TEXTS.keys() & form.keys())
+    return bool(texts and value["seq"] >= 0 and scheme_of(value["author_key"]))
 
 
 def time_finding(recorded_at: str, where: Where = Where()) -> Finding | None:

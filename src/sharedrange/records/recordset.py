@@ -17,7 +17,7 @@ FOLDER = "records"
 
 @dataclass(frozen=True, slots=True)
 class RecordSet:
-    """Records whose signatures hold, each once, in order of key and place in its chain.
+    """Records whose signatures hold, each once, in order of key and place in its chain; shown where any shows it.
 
     `damage` is what was wrong in files; `findings` adds what is wrong between the records: forks, missing
     links, kinds that nobody here knows. A record stays in the set however its chain looks: nothing is lost.
@@ -31,7 +31,7 @@ class RecordSet:
         once: dict[str, Record] = {}
         for record in self.records:
             known = once.get(record.id)
-            once[record.id] = min(record, known, key=_signature) if known else record
+            once[record.id] = min(record, known, key=_shown_first) if known else record
         object.__setattr__(self, "records", tuple(sorted(once.values(), key=_place)))
         object.__setattr__(self, "damage", tuple(sorted(set(self.damage), key=_told)))
         object.__setattr__(self, "findings", self.damage + tuple(_between(self.records)))
@@ -65,6 +65,11 @@ def chain_file(key: str) -> str:
     return key.replace(":", "-") + SUFFIX
 
 
+def lines(records: Iterable[Record]) -> bytes:
+    """Records as they stand in a file, one a line."""
+    return b"".join(record.line() + b"\n" for record in records)
+
+
 def from_files(files: Mapping[str, bytes], folder: str = FOLDER) -> RecordSet:
     """The records of chain files (name -> content), every line verified; `folder` is where findings point to."""
     records: list[Record] = []
@@ -90,7 +95,8 @@ def sound_length(content: bytes) -> int:
 
 def _read_file(name: str, content: bytes, path: str) -> tuple[list[Record], list[Finding]]:
     sound = sound_length(content)
-    records: dict[str, Record] = {}
+    records: list[Record] = []
+    known: set[str] = set()
     findings: list[Finding] = []
     last = None
     for row, line in enumerate(content[:sound].split(b"\n")[:-1], start=1):
@@ -99,12 +105,14 @@ def _read_file(name: str, content: bytes, path: str) -> tuple[list[Record], list
         if isinstance(found, Finding):
             findings.append(found)
             continue
-        findings += _misplaced(found, last, found.id in records, name, where)
-        records[found.id] = last = found
+        findings += _misplaced(found, last, found.id in known, name, where)
+        known.add(found.id)
+        records.append(found)
+        last = found
     if sound < len(content):
         torn = Where(file=path, row=content.count(b"\n", 0, sound) + 1)
         findings.append(Finding("record-torn-line", {"bytes": len(content) - sound}, torn, Severity.WARNING))
-    return list(records.values()), findings
+    return records, findings
 
 
 def _misplaced(record: Record, last: Record | None, known: bool, name: str, where: Where) -> Iterator[Finding]:
@@ -157,6 +165,8 @@ def _follows(record: Record, before: Record | None) -> bool:
 
 
 def _content(record: Record, where: Where) -> Iterator[Finding]:
+    if record.hidden:
+        return
     time = time_finding(record.recorded_at, where)
     if time is not None:
         yield time
@@ -178,8 +188,9 @@ def _place(record: Record) -> tuple[str, int, str]:
     return record.author_key, record.seq, record.id
 
 
-def _signature(record: Record) -> str:
-    return record.sig
+def _shown_first(record: Record) -> tuple[bool, str]:
+    """What is shown stays shown: a hidden record comes after the same one shown."""
+    return bool(record.hidden), record.sig
 
 
 def _told(finding: Finding) -> tuple[str, int, str]:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from sharedrange.core.canonical import Json, canonical, read_canonical
 from sharedrange.core.errors import InputError
-from sharedrange.core.files import sync, write_atomically
+from sharedrange.core.files import clear_unfinished, sync, write_atomically
 from sharedrange.core.finding import Finding, Where
 from sharedrange.records.keys import Key, fingerprint
 from sharedrange.records.kinds import Body, read_body
 from sharedrange.records.lock import exclusive, shared
-from sharedrange.records.record import Record, next_after, read_line, time_finding
-from sharedrange.records.recordset import SUFFIX, RecordSet, chain_file, from_files, merge, sound_length
+from sharedrange.records.record import Record, next_after, read_line, shape_of, time_finding
+from sharedrange.records.recordset import SUFFIX, RecordSet, chain_file, from_files, lines, merge, sound_length
 
 _LOCK = ".lock"
 _SET_ASIDE = "set-aside"
@@ -58,7 +58,13 @@ class Store:
         with _writing(self.folder / _LOCK), exclusive(self.folder / _LOCK):
             union = merge(self._read(), theirs)
             for key in theirs.authors():
-                self._replace(self.folder / chain_file(key), _lines(union.of(key)))
+                self._replace(self.folder / chain_file(key), lines(union.of(key)))
+
+    def clear_unfinished(self) -> None:
+        """Take away what writers of this folder that were killed left half-written; no line of a chain."""
+        if self.folder.is_dir():
+            with exclusive(self.folder / _LOCK):
+                clear_unfinished(self.folder)
 
     def _append(self, items: Sequence[_Item], key: Key, recorded_at: str) -> tuple[Record, ...]:
         settled = _checked(items, recorded_at)
@@ -68,7 +74,7 @@ class Store:
             sound = sound_length(content)
             records = _chain(_last(content[:sound], path, key), settled, key, recorded_at)
             self._set_aside(path, content[sound:])
-            _write_at(path, sound, _lines(records))
+            _write_at(path, sound, lines(records))
         return tuple(records)
 
     def _read(self) -> RecordSet:
@@ -88,8 +94,9 @@ class Store:
     def _replace(self, path: Path, content: bytes) -> None:
         current = path.read_bytes() if path.exists() else b""
         if current != content:
-            kept = set(content.splitlines(keepends=True))
-            self._set_aside(path, b"".join(line for line in current.splitlines(keepends=True) if line not in kept))
+            kept = {_hidden(line) for line in content.splitlines(keepends=True)}
+            lost = [line for line in current.splitlines(keepends=True) if _hidden(line) not in kept]
+            self._set_aside(path, b"".join(lost))
             write_atomically(path, content)
 
     def _set_aside(self, path: Path, content: bytes) -> None:
@@ -169,8 +176,10 @@ def _chain(last: Record | None, items: Sequence[_Item], key: Key, recorded_at: s
     return records
 
 
-def _lines(records: Iterable[Record]) -> bytes:
-    return b"".join(record.line() + b"\n" for record in records)
+def _hidden(line: bytes) -> bytes:
+    """A record's line as it stands hidden, which is the same when it is shown; any other line as it is."""
+    record = shape_of(line.rstrip(b"\n"))
+    return line if record is None else record.hide().line() + b"\n"
 
 
 def _write_at(path: Path, length: int, content: bytes) -> None:

@@ -30,6 +30,16 @@ def predecessors(records: Iterable[Record], key: str) -> frozenset[str]:
     return frozenset(known)
 
 
+def successors(records: Iterable[Record], key: str) -> Mapping[str, str]:
+    """The keys to which a key gave its place, each with its age key: one at most, unless the key has a thief."""
+    return {new.key: new.age for record, new in in_force(records, KeyRotated) if record.author_key == key}
+
+
+def distrusted(records: Iterable[Record], own_keys: Collection[str]) -> frozenset[str]:
+    """The keys that the owner of `own_keys` trusts no longer."""
+    return frozenset(lost.key for record, lost in in_force(records, Distrust) if record.author_key in own_keys)
+
+
 def trusted(records: Iterable[Record], own_keys: Collection[str]) -> Mapping[str, frozenset[str]]:
     """Party -> the keys that sign for it, as far as the owner of `own_keys` trusts, their successors with them.
 
@@ -102,7 +112,7 @@ def _own_trust(records: Iterable[Record], own_keys: Collection[str]) -> list[tup
 
 def _told(records: tuple[Record, ...], own_keys: Collection[str]) -> dict[str, dict[str, set[str]]]:
     """Party -> each of its trusted keys -> the age keys told with it."""
-    lost = {distrust.key for record, distrust in in_force(records, Distrust) if record.author_key in own_keys}
+    lost = distrusted(records, own_keys)
     told: dict[str, dict[str, set[str]]] = {}
     for _, trust in sorted(_own_trust(records, own_keys), key=lambda made: made[1].party):
         if trust.key not in lost:
@@ -115,7 +125,7 @@ def _told(records: tuple[Record, ...], own_keys: Collection[str]) -> dict[str, d
     return told
 
 
-def _follow(ages: dict[str, set[str]], heirs: Mapping[str, Mapping[str, str]], lost: set[str]) -> None:
+def _follow(ages: dict[str, set[str]], heirs: Mapping[str, Mapping[str, str]], lost: frozenset[str]) -> None:
     """Add the successors of trusted keys. A key that named two has a thief: it gives its place to neither."""
     waiting = list(ages)
     while waiting:

@@ -7,37 +7,41 @@ in every package, so they name roles, never persons, and hold nothing of the dat
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from functools import partial
+from typing import Annotated, ClassVar
 
-from sharedrange.core.canonical import Json
-from sharedrange.core.finding import Where
-from sharedrange.records.kinds import Reader, record_kind
+from sharedrange.records.fields import Day, Fields, Reader, RecordIds, Role, Whole
+from sharedrange.records.kinds import record_kind
 
 PARTY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_URN = re.compile(r"urn:agreement:[a-z0-9][a-z0-9.:_-]*")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]*:(?:[0-9a-f]{2})+")
-_AGE = re.compile(r"(?:age1[02-9ac-hj-np-z]{58})?")  # a public key of age, in Bech32; empty: none told
-_PSEUDONYM = re.compile(r"D-[0-9a-f]{16}")
-_NOTE = re.compile(r"[^\x00-\x1f\x7f]{1,500}")  # words on one line
 
 
-class _Fields:
-    """A body whose fields are its JSON values, days written as 2026-03-14."""
+def is_key(text: str) -> bool:
+    """Whether a text is the public id of a key that signs."""
+    return _KEY.fullmatch(text) is not None
 
-    __slots__ = ()
 
-    def to_body(self) -> dict[str, Json]:
-        """The fields as JSON values."""
-        names: tuple[str, ...] = self.__slots__  # of the dataclass: its fields
-        return {name: _json(getattr(self, name)) for name in names}
+def _form(form: re.Pattern[str] | str) -> partial[str]:
+    """A field that is a text of one form."""
+    return partial(Reader.matching, pattern=re.compile(form))
+
+
+Party = Annotated[str, _form(PARTY)]
+Urn = Annotated[str, _form(r"urn:agreement:[a-z0-9][a-z0-9.:_-]*")]
+Sha256 = Annotated[str, _form(r"[0-9a-f]{64}")]
+PublicKey = Annotated[str, _form(_KEY)]
+AgeKey = Annotated[str, _form(r"(?:age1[02-9ac-hj-np-z]{58})?")]  # in Bech32; empty: none told
+Pseudonym = Annotated[str, _form(r"D-[0-9a-f]{16}")]
+Note = Annotated[str, _form(r"[^\x00-\x1f\x7f]{1,500}")]  # words on one line
 
 
 @record_kind
 @dataclass(frozen=True, slots=True)
-class Trust(_Fields):
+class Trust(Fields):
     """The author takes `key` for the sharing key of `party`, because people compared its fingerprint.
 
     `age`: the public key to which packages for the party are encrypted; empty if it was not told. `replaces` names the
@@ -46,47 +50,30 @@ class Trust(_Fields):
 
     KIND: ClassVar[str] = "trust"
 
-    party: str
-    key: str
-    age: str = ""
-    replaces: tuple[str, ...] = ()
-
-    @classmethod
-    def from_body(cls, body: Mapping[str, Json], where: Where = Where()) -> Self:
-        """The fields read back. Raises InputError with everything that is wrong."""
-        read = Reader(body, where)
-        trust = cls(
-            party=read.matching("party", PARTY),
-            key=read.matching("key", _KEY),
-            age=read.matching("age", _AGE),
-            replaces=read.record_ids("replaces"),
-        )
-        read.done()
-        return trust
+    party: Party
+    key: PublicKey
+    age: AgeKey = ""
+    replaces: RecordIds = ()
 
 
 @record_kind
 @dataclass(frozen=True, slots=True)
-class Distrust(_Fields):
-    """The author trusts `key` no longer, for whomever: it was lost or stolen. `by` is the role that said so."""
+class Distrust(Fields):
+    """The author trusts `key` no longer, for whomever: it was lost or stolen. `by` is the role that said so.
+
+    Others learn of it and decide for themselves: it counts for the author alone.
+    """
 
     KIND: ClassVar[str] = "distrust"
 
-    key: str
-    by: str
-
-    @classmethod
-    def from_body(cls, body: Mapping[str, Json], where: Where = Where()) -> Self:
-        """The fields read back. Raises InputError with everything that is wrong."""
-        read = Reader(body, where)
-        distrust = cls(read.matching("key", _KEY), read.role("by"))
-        read.done()
-        return distrust
+    key: PublicKey
+    reason: Note
+    by: Role
 
 
 @record_kind
 @dataclass(frozen=True, slots=True)
-class KeyRotated(_Fields):
+class KeyRotated(Fields):
     """The author's key gives its place to `key`: who trusts the one trusts the other. `age` as in `Trust`.
 
     The author's records stay valid; it signs nothing after this. The new key answers with a `Trust` in the old one.
@@ -94,47 +81,26 @@ class KeyRotated(_Fields):
 
     KIND: ClassVar[str] = "key-rotated"
 
-    key: str
-    age: str = ""
-
-    @classmethod
-    def from_body(cls, body: Mapping[str, Json], where: Where = Where()) -> Self:
-        """The fields read back. Raises InputError with everything that is wrong."""
-        read = Reader(body, where)
-        rotated = cls(read.matching("key", _KEY), read.matching("age", _AGE))
-        read.done()
-        return rotated
+    key: PublicKey
+    age: AgeKey = ""
 
 
 @record_kind
 @dataclass(frozen=True, slots=True)
-class AgreementSigned(_Fields):
+class AgreementSigned(Fields):
     """`party` agrees to exactly the text whose `hash` this is. `by` is the role that said so."""
 
     KIND: ClassVar[str] = "agreement-signed"
 
-    agreement: str
-    hash: str
-    party: str
-    by: str
-
-    @classmethod
-    def from_body(cls, body: Mapping[str, Json], where: Where = Where()) -> Self:
-        """The fields read back. Raises InputError with everything that is wrong."""
-        read = Reader(body, where)
-        signed = cls(
-            agreement=read.matching("agreement", _URN),
-            hash=read.matching("hash", _SHA256),
-            party=read.matching("party", PARTY),
-            by=read.role("by"),
-        )
-        read.done()
-        return signed
+    agreement: Urn
+    hash: Sha256
+    party: Party
+    by: Role
 
 
 @record_kind
 @dataclass(frozen=True, slots=True)
-class Preview(_Fields):
+class Preview(Fields):
     """Somebody looked at what would leave, before it does. `dataset` is a pseudonym.
 
     `digest` names the preview that was shown. It travels, so it must not be the hash of something that can be guessed:
@@ -143,137 +109,87 @@ class Preview(_Fields):
 
     KIND: ClassVar[str] = "preview"
 
-    agreement: str
-    hash: str
-    dataset: str
-    recipient: str
-    purpose: str
-    on: str
-    digest: str
-
-    @classmethod
-    def from_body(cls, body: Mapping[str, Json], where: Where = Where()) -> Self:
-        """The fields read back. Raises InputError with everything that is wrong."""
-        read = Reader(body, where)
-        preview = cls(
-            agreement=read.matching("agreement", _URN),
-            hash=read.matching("hash", _SHA256),
-            dataset=read.matching("dataset", _PSEUDONYM),
-            recipient=read.matching("recipient", PARTY),
-            purpose=read.matching("purpose", _NOTE),
-            on=read.day("on"),
-            digest=read.matching("digest", _SHA256),
-        )
-        read.done()
-        return preview
+    agreement: Urn
+    hash: Sha256
+    dataset: Pseudonym
+    recipient: Party
+    purpose: Note
+    on: Day
+    digest: Sha256
 
 
 @record_kind
 @dataclass(frozen=True, slots=True)
-class Release(_Fields):
-    """A package was sealed: `package` is its id (the hash of its manifest), `sealed` the hash of the file that left.
+class Release(Fields):
+    """A package is sealed: `package` is its id, the hash of its manifest, which names the hashes of all else in it.
 
-    `rows`: how many in all tables. `approved_by` is the role that the agreement asks for.
+    So this record signs the package, and travels in it. `rows`: how many in all tables. `approved_by` is the role that
+    the agreement asks for.
     """
 
     KIND: ClassVar[str] = "release"
 
-    package: str
-    agreement: str
-    hash: str
-    recipient: str
-    purpose: str
-    on: str
-    sealed: str
-    rows: int
-    approved_by: str
-
-    @classmethod
-    def from_body(cls, body: Mapping[str, Json], where: Where = Where()) -> Self:
-        """The fields read back. Raises InputError with everything that is wrong."""
-        read = Reader(body, where)
-        released = cls(
-            package=read.matching("package", _SHA256),
-            agreement=read.matching("agreement", _URN),
-            hash=read.matching("hash", _SHA256),
-            recipient=read.matching("recipient", PARTY),
-            purpose=read.matching("purpose", _NOTE),
-            on=read.day("on"),
-            sealed=read.matching("sealed", _SHA256),
-            rows=read.whole("rows"),
-            approved_by=read.role("approved_by"),
-        )
-        read.done()
-        return released
+    package: Sha256
+    agreement: Urn
+    hash: Sha256
+    recipient: Party
+    purpose: Note
+    on: Day
+    rows: Whole
+    approved_by: Role
 
 
 @record_kind
 @dataclass(frozen=True, slots=True)
-class Opening(_Fields):
+class Opening(Fields):
     """The author opened a package of `owner`: everything in it was verified and taken in."""
 
     KIND: ClassVar[str] = "opening"
 
-    package: str
-    owner: str
-    on: str
-
-    @classmethod
-    def from_body(cls, body: Mapping[str, Json], where: Where = Where()) -> Self:
-        """The fields read back. Raises InputError with everything that is wrong."""
-        read = Reader(body, where)
-        opening = cls(read.matching("package", _SHA256), read.matching("owner", PARTY), read.day("on"))
-        read.done()
-        return opening
+    package: Sha256
+    owner: Party
+    on: Day
 
 
 @record_kind
 @dataclass(frozen=True, slots=True)
-class Revocation(_Fields):
+class Revocation(Fields):
     """An agreement ends now: nothing leaves under it any more. Copies that were given cannot be taken back."""
 
     KIND: ClassVar[str] = "revocation"
 
-    agreement: str
-    hash: str
-    reason: str
-    by: str
-
-    @classmethod
-    def from_body(cls, body: Mapping[str, Json], where: Where = Where()) -> Self:
-        """The fields read back. Raises InputError with everything that is wrong."""
-        read = Reader(body, where)
-        revocation = cls(
-            agreement=read.matching("agreement", _URN),
-            hash=read.matching("hash", _SHA256),
-            reason=read.matching("reason", _NOTE),
-            by=read.role("by"),
-        )
-        read.done()
-        return revocation
+    agreement: Urn
+    hash: Sha256
+    reason: Note
+    by: Role
 
 
 @record_kind
 @dataclass(frozen=True, slots=True)
-class Receipt(_Fields):
+class Receipt(Fields):
     """`by` confirms the record `of` (a release, a revocation), and says `what` was done: "deleted on 3 March"."""
 
     KIND: ClassVar[str] = "receipt"
 
-    of: str
-    by: str
-    what: str
-
-    @classmethod
-    def from_body(cls, body: Mapping[str, Json], where: Where = Where()) -> Self:
-        """The fields read back. Raises InputError with everything that is wrong."""
-        read = Reader(body, where)
-        receipt = cls(read.matching("of", _SHA256), read.role("by"), read.matching("what", _NOTE))
-        read.done()
-        return receipt
+    of: Sha256
+    by: Role
+    what: Note
 
 
-def _json(value: object) -> Json:
-    if isinstance(value, int):
-        return value
-    return list(value) if isinstance(value, tuple) else str(value)
+@record_kind
+@dataclass(frozen=True, slots=True)
+class Publication(Fields):
+    """`by` told a reader (a party, or ``public``) numbers made from data that came under `agreements`.
+
+    `publication`: its id, which cannot be guessed from the numbers; `agreements`: the hashes of their texts, so that
+    whoever gave data finds what became of them.
+    """
+
+    KIND: ClassVar[str] = "publication"
+
+    publication: Sha256
+    reader: Party
+    purpose: Note
+    on: Day
+    agreements: RecordIds
+    by: Role
