@@ -104,8 +104,8 @@ def test_larger_cells_and_longer_periods_do_not_help_to_link() -> None:
         assert link_stations(coarser(one, 20_000.0), coarser(other, 20_000.0), who, "month").success <= fine + 1e-9
         one = base(seed)
         other, who, animals = renamed(one)
-        yearly = link_individuals(by_year(one), by_year(other), animals, GRID, "year").success
-        assert yearly <= link_individuals(one, other, animals, GRID, "month").success + 1e-9
+        yearly = link_individuals(by_year(one), by_year(other), animals, "year").success
+        assert yearly <= link_individuals(one, other, animals, "month").success + 1e-9
 
 
 def test_releases_of_unlike_cells_and_periods_are_laid_side_by_side() -> None:
@@ -113,13 +113,13 @@ def test_releases_of_unlike_cells_and_periods_are_laid_side_by_side() -> None:
     other, who, animals = renamed(one)
     other = by_year(coarser(other, 10_000.0))
     assert link_stations(one, other, who, "year").success > 0.9
-    assert link_individuals(one, other, animals, GRID, "year").success > 0.9
+    assert link_individuals(one, other, animals, "year").success > 0.9
 
 
 def test_animals_are_linked_by_when_and_where_they_were_met() -> None:
     one = base(4)
     other, _, who = renamed(one)
-    attack = link_individuals(one, other, who, GRID, "month")
+    attack = link_individuals(one, other, who, "month")
     assert attack.success == 1.0
     assert attack.chance == pytest.approx(1 / 12)
 
@@ -128,7 +128,7 @@ def test_a_release_without_names_has_no_animal_to_link() -> None:
     one = base(5)
     other, _, who = renamed(one)
     nameless = {**one, "encounters": conform(one["encounters"].with_columns(individual=None), ENCOUNTERS)}
-    assert link_individuals(nameless, other, who, GRID, "month").n == 0
+    assert link_individuals(nameless, other, who, "month").n == 0
 
 
 def test_small_counts_that_are_not_told_still_say_that_there_was_one() -> None:
@@ -136,7 +136,7 @@ def test_small_counts_that_are_not_told_still_say_that_there_was_one() -> None:
     other, _, who = renamed(one)
     few = pl.when(pl.col("encounters") >= 3).then("encounters")
     hidden = {**other, "encounters": other["encounters"].with_columns(encounters=few)}
-    attack = link_individuals(one, hidden, who, GRID, "month")
+    attack = link_individuals(one, hidden, who, "month")
     assert 0.5 < attack.success <= 1.0
 
 
@@ -146,9 +146,7 @@ def test_linking_depends_on_no_order_and_changes_nothing() -> None:
     shuffled = {name: table.sample(fraction=1.0, shuffle=True, seed=3) for name, table in other.items()}
     before = {name: table.clone() for name, table in one.items()}
     assert link_stations(one, other, who, "month") == link_stations(one, shuffled, who, "month")
-    assert link_individuals(one, other, animals, GRID, "month") == link_individuals(
-        one, shuffled, animals, GRID, "month"
-    )
+    assert link_individuals(one, other, animals, "month") == link_individuals(one, shuffled, animals, "month")
     assert all(one[name].equals(before[name]) for name in one)
 
 

@@ -20,7 +20,7 @@ from sharedrange.core.grids import GEOGRAPHIC, Grid
 from sharedrange.core.release import EFFORT, STATIONS
 from sharedrange.core.survey import conform
 from sharedrange.sharing.anonymity import Known
-from sharedrange.sharing.attack import Attack, Positions, recover_stations, true_positions
+from sharedrange.sharing.attack import Attack, Positions, recover_stations, stood, true_positions
 from sharedrange.sharing.attack.stations import guessed
 from sharedrange.sharing.attack.types import judged
 from sharedrange.sharing.pseudonyms import Pseudonyms
@@ -255,7 +255,7 @@ def test_a_release_as_it_is_made_is_attacked_with_its_owners_truth(kit: Any) -> 
     table = Pseudonyms(agreement.id).with_names(names_needed(content, agreement))
     standing = Standing(frozenset(agreement.parties))
     made = release(content, agreement, Request(kit.RECIPIENT, kit.PURPOSE, kit.TODAY), standing, table)
-    truth = true_positions(survey, made.tables, table, agreement.named_grid)
+    truth = true_positions(stood(content, made.tables, table))
     assert sorted(truth.of.values()) == sorted(kit.PLACES)
     known = Known(shapely.box(117.5, 45.5, 119.5, 47.5))
     attack = recover_stations(made.tables, agreement.named_grid, known, truth)
@@ -274,7 +274,7 @@ def test_a_station_that_was_moved_stands_where_it_stood_in_each_cell(kit: Any) -
     table = Pseudonyms(agreement.id).with_names(names_needed(content, agreement))
     standing = Standing(frozenset(agreement.parties))
     made = release(content, agreement, Request(kit.RECIPIENT, kit.PURPOSE, kit.TODAY), standing, table)
-    truth = true_positions(survey, made.tables, table, agreement.named_grid)
+    truth = true_positions(stood(content, made.tables, table))
     cells = made.tables["stations"].select("station", "x", "y")
     assert len(truth.of) == cells.height == 2
     for station, x, y in cells.iter_rows():

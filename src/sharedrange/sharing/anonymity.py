@@ -124,7 +124,7 @@ def cells_told(releases: Iterable[Tables]) -> dict[str, tuple[CellKey, ...]]:
     """The cells that releases tell of each station or site that has one, largest first."""
     told: dict[str, set[CellKey]] = {}
     for tables in releases:
-        for name, key in (("stations", "station"), ("visits", "site")):
+        for name, key in (("stations", "station"), ("visits", "site"), ("samples", "sample")):
             if name in tables:
                 rows = tables[name].select(key, "x", "y", "cell").drop_nulls().unique()
                 for place, x, y, cell in rows.iter_rows():

@@ -19,7 +19,7 @@ from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.chance import stream
 from sharedrange.core.errors import DidNotConverge, InputError, NotEnoughData
 from sharedrange.core.finding import Finding
-from sharedrange.core.grids import GEOGRAPHIC
+from sharedrange.core.grids import GEOGRAPHIC, Floats
 from sharedrange.core.history import CaptureHistory
 from sharedrange.core.places import Mask, Projection
 from sharedrange.core.progress import Progress, silent
@@ -36,8 +36,10 @@ ENGINE = "population.scr"
 class Cost:
     """What one size of cells costs, over simulated surveys.
 
-    `stations`: of the owner's that leave; `shift`: mean density over that with exact places, minus 1; `width_ratio`:
-    mean interval width (log scale) over that with exact places; `fitted` of `replicates` could be estimated.
+    `stations`: of the owner's that leave; `shift`: mean density over that with exact places, minus 1, and `shift_se`
+    its standard error over the simulated surveys; `width_ratio`: mean interval width (log scale) over that with exact
+    places; `error`: the relative standard error of one density with exact places; `fitted` of `replicates` could be
+    estimated.
     """
 
     cell: float
@@ -46,6 +48,8 @@ class Cost:
     width_ratio: float | None
     fitted: int
     replicates: int
+    shift_se: float | None = None
+    error: float | None = None
 
 
 def cost_curve(
@@ -155,6 +159,22 @@ def _cost(
     if not both or not stations:
         return Cost(cell, stations, None, None, 0, len(pairs))
     exact, coarse = (np.array(side) for side in zip(*both, strict=True))
-    shift = float(np.exp(coarse[:, 0]).mean() / np.exp(exact[:, 0]).mean() - 1)
+    densities, at_cells = np.exp(exact[:, 0]), np.exp(coarse[:, 0])
+    ratio = float(at_cells.mean() / densities.mean())
     width = float(np.exp(np.log(coarse[:, 1] / exact[:, 1]).mean()))
-    return Cost(cell, stations, shift, width, len(both), len(pairs))
+    return Cost(
+        cell,
+        stations,
+        ratio - 1,
+        width,
+        len(both),
+        len(pairs),
+        shift_se=_se_of_ratio(at_cells - ratio * densities, float(densities.mean())),
+        error=float(exact[:, 1].mean()),
+    )
+
+
+def _se_of_ratio(residuals: Floats, mean: float) -> float | None:
+    """Standard error of a ratio of two means over the same surveys (Cochran 1977, Sampling techniques, 6.4)."""
+    n = len(residuals)
+    return float(np.sqrt(np.sum(residuals**2) / (n * (n - 1))) / mean) if n > 1 else None

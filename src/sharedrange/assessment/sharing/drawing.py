@@ -14,6 +14,7 @@ from sharedrange.assessment.report.palette import Look
 from sharedrange.assessment.report.svg import standing_alone
 from sharedrange.assessment.sharing.costing import Cost
 from sharedrange.assessment.sharing.preview import Step
+from sharedrange.assessment.sharing.recommending import judged, recommended
 from sharedrange.core.files import write_atomically
 from sharedrange.core.words import Words
 
@@ -25,7 +26,7 @@ def draw_curve(
 ) -> Path | None:
     """Write the curve as an SVG file: per cent over the side of the cells, in `unit`. None if nothing leaves at all.
 
-    Cells so large that the density is off any chart are left out.
+    An upright line marks the recommended cells. Cells so large that the density is off any chart are left out.
 
     Raises InputError if the file cannot be written.
     """
@@ -33,6 +34,7 @@ def draw_curve(
     lines = [*_found([step for step in steps if step.cell <= widest], words), *_lost(costs, words)]
     if not lines:
         return None
+    lines += _marked(recommended(judged(steps, costs)), lines, words)
     axes = charts.Axes(words("plot.curve"), words("plot.curve.x", unit=unit), words("plot.curve.y"))
     figure = charts.curves(lines, axes, Look(Naming(programme, words)))
     write_atomically(file, standing_alone(str(figure)).encode())
@@ -54,6 +56,13 @@ def _lost(costs: Sequence[Cost], words: Words) -> Iterator[charts.Curve]:
         if rows:
             x, y = (np.array(column) for column in zip(*rows, strict=True))
             yield charts.Curve(words(f"plot.curve.{name}"), x, y, y, y)
+
+
+def _marked(cell: float | None, lines: Sequence[charts.Curve], words: Words) -> Iterator[charts.Curve]:
+    """An upright line at the recommended cells, as high as the others; nothing where none are."""
+    if cell is not None:
+        upright = np.array([0.0, max(float(line.high.max()) for line in lines)])
+        yield charts.Curve(words("plot.curve.recommended"), np.array([cell, cell]), upright, upright, upright)
 
 
 def _is_drawn(cost: Cost) -> bool:

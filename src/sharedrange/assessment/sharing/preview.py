@@ -1,37 +1,41 @@
 """Before anything leaves: what would, what stays and why, what outsiders could make of it, and what it costs.
 
-Nothing is written. Attacks run on the very tables that would leave, with the truth that only their owner has. The
-curve over cell sizes puts both sides of a negotiation on one axis: how wide the joint interval becomes, and how many
-stations an attacker finds.
+Nothing is written. Attacks run on the very tables that would leave, with the truth that only their owner has, alone
+and beside what left before. The curve over cell sizes puts both sides of a negotiation on one axis: how wide the joint
+interval becomes, and how many stations an attacker finds.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import polars as pl
-import shapely
-from shapely.geometry.base import BaseGeometry
 
-from sharedrange.assessment.node import OpenNode
-from sharedrange.assessment.programme import read_geometry, read_line, read_sides
-from sharedrange.assessment.sharing.releasing import Asked, Leaving, earlier_releases, what_would_leave
+from sharedrange.assessment.sharing.attacking import (
+    SAMPLES,
+    STATIONS,
+    Beside,
+    attack_together,
+    attacks_beside,
+    attacks_on,
+    attacks_since,
+    known_of,
+)
+from sharedrange.assessment.sharing.earlier import Left, cells_before, held_beside, left_before, newest
+from sharedrange.assessment.sharing.releasing import Asked, Leaving, what_would_leave
 from sharedrange.core.errors import AgreementError
 from sharedrange.core.finding import Fact, Finding, Severity
-from sharedrange.core.release import COUNT_TABLES, SURVEY_TABLES
+from sharedrange.core.release import COUNT_TABLES, SAMPLE_TABLES, SURVEY_TABLES
 from sharedrange.sharing.agreement import Agreement, Kind, frame_of
-from sharedrange.sharing.anonymity import Known, about_areas, effective_area_km2
-from sharedrange.sharing.attack import Attack, pick_out_rows, recover_stations, true_positions
-from sharedrange.sharing.release import Released, Request, Withheld, names_needed, release
+from sharedrange.sharing.anonymity import Known, Tables, about_areas, effective_area_km2
+from sharedrange.sharing.attack import Attack, stood, told_late
+from sharedrange.sharing.release import Request, Withheld, names_needed, release
 
-STATIONS = "stations"  # the attack that a release must withstand
-PUBLIC = "public"  # what everybody can know of the ground: public/habitat.geojson, public/trails.geojson
-
-Tables = Mapping[str, pl.DataFrame]
+_AS_SMALL = 1 - 1e-9  # the same area, but for rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,9 @@ class Preview:
     """What would leave and what it would tell.
 
     `tables`: exactly what would be sealed; `manifest`: what the recipient is told of them; `withheld`: for the owner;
-    `attacks`: what the built-in attackers achieve; `areas`: km2 in which an outsider has to look for each place;
-    `findings`: what is doubtful; an error stops the sealing.
+    `attacks`: what the built-in attackers achieve; `beside`: what they achieve who hold the newest release of another
+    agreement too; `areas`: km2 in which an outsider has to look for each place; `findings`: what is doubtful; an error
+    stops the sealing.
     """
 
     agreement: Agreement
@@ -48,6 +53,7 @@ class Preview:
     manifest: Mapping[str, object]
     withheld: tuple[Withheld, ...]
     attacks: tuple[Attack, ...]
+    beside: tuple[Beside, ...]
     areas: pl.DataFrame
     findings: tuple[Finding, ...]
 
@@ -67,21 +73,26 @@ def preview(folder: Path | str, asked: Asked, *, random_bytes: Callable[[int], b
 
 
 def look_at(leaving: Leaving) -> Preview:
-    """What a release would tell; its findings hold an error where it must not leave as it is."""
-    tables, known = leaving.released.tables, known_of(leaving.ground.node, leaving.agreement.owner, leaving)
-    earlier = earlier_releases(leaving.ground, leaving.agreement)
-    areas = effective_area_km2(tables, leaving.agreement.named_grid, known, earlier)
-    attacks = tuple(_attacks(leaving, leaving.released, known, earlier))
-    found = [*_about_areas(leaving, areas), *_about_attacks(attacks)]
-    return Preview(
-        leaving.agreement,
-        tables,
-        leaving.released.manifest,
-        leaving.released.withheld,
-        attacks,
-        areas,
-        tuple(found),
-    )
+    """What a release would tell; its findings hold an error where it must not leave as it is.
+
+    Raises InputError if the pseudonyms of an earlier release are damaged.
+    """
+    agreement, tables = leaving.agreement, leaving.released.tables
+    known = known_of(leaving.ground.node, agreement.owner, tables)
+    left, gone = left_before(leaving.ground, leaving.content)
+    places = stood(leaving.content, tables, leaving.pseudonyms)
+    held, all_told = (cells_before(some, places) for some in (held_beside(left, leaving), left))
+    areas = effective_area_km2(tables, agreement.named_grid, known, [held])
+    attacks = [*attacks_on(leaving, known, places, held)]
+    if _is_smaller(effective_area_km2(tables, agreement.named_grid, known, [all_told]), areas):
+        attacks += attack_together(leaving, known, places, all_told)
+    last = newest(left)
+    since, late = _since(leaving, last.pop(agreement.id, None))
+    beside = tuple(attacks_beside(leaving, places, other) for other in last.values())
+    attacks += since
+    found = (*gone, *_about_areas(leaving, areas), *_about_attacks(attacks), *_about_links(beside), *late)
+    manifest, withheld = leaving.released.manifest, leaving.released.withheld
+    return Preview(agreement, tables, manifest, withheld, tuple(attacks), beside, areas, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +107,15 @@ class Step:
 def attack_curve(leaving: Leaving, asked: Asked) -> tuple[Step, ...]:
     """What the station attack achieves for each size of the agreement's grid, all else as agreed.
 
-    The pseudonyms do not matter here; they are those of the preview.
+    Cells that readers were told of before count here too: larger ones make nobody forget them.
     """
-    known = known_of(leaving.ground.node, leaving.agreement.owner, leaving)
-    return tuple(_step(leaving, asked, known, cell) for cell in leaving.agreement.grid.sizes)
+    known = known_of(leaving.ground.node, leaving.agreement.owner, leaving.released.tables)
+    left, _ = left_before(leaving.ground, leaving.content)
+    held = held_beside(left, leaving)
+    return tuple(_step(leaving, asked, known, held, cell) for cell in leaving.agreement.grid.sizes)
 
 
-def _step(leaving: Leaving, asked: Asked, known: Known, cell: float) -> Step:
+def _step(leaving: Leaving, asked: Asked, known: Known, held: Iterable[Left], cell: float) -> Step:
     rules = tuple(replace(rule, cell=cell) if rule.cell is not None else rule for rule in leaving.agreement.rules)
     agreement = replace(leaving.agreement, rules=rules)
     standing = leaving.ground.standing(leaving.agreement)
@@ -112,50 +125,16 @@ def _step(leaving: Leaving, asked: Asked, known: Known, cell: float) -> Step:
         released = release(leaving.content, agreement, request, standing, pseudonyms)
     except AgreementError:
         return Step(cell, 0, None)  # every station is alone in its cell
-    attacks = list(_attacks(replace(leaving, agreement=agreement, pseudonyms=pseudonyms), released, known, ()))
+    would = replace(leaving, agreement=agreement, pseudonyms=pseudonyms, released=released)
+    places = stood(leaving.content, released.tables, pseudonyms)
+    attacks = attacks_on(would, known, places, cells_before(held, places))
     stations = released.tables["stations"].height if "stations" in released.tables else 0
-    return Step(cell, stations, attacks[0] if attacks else None)
+    return Step(cell, stations, next((attack for attack in attacks if attack.name == STATIONS), None))
 
 
-def known_of(node: OpenNode, party: str, leaving: Leaving) -> Known:
-    """What everybody can know of where a party's stations are: its side, and what lies in ``public/``.
-
-    A programme that draws no side for the party declares the ground around the released cells.
-    """
-    sides = [
-        polygons[party]
-        for component in node.programme.components
-        if party in (polygons := read_sides(component, node.folder).polygons)
-    ]
-    declared = shapely.union_all(sides) if sides else _around(leaving.released.tables)
-    folder, habitat, trails = node.folder, f"{PUBLIC}/habitat.geojson", f"{PUBLIC}/trails.geojson"
-    area = read_geometry(habitat, folder) if (folder / habitat).is_file() else None
-    lines = shapely.get_parts(read_line(trails, folder)) if (folder / trails).is_file() else ()
-    return Known(declared, area, trails=tuple(lines))
-
-
-def _around(tables: Tables) -> BaseGeometry:
-    """The hull of all cells that would leave."""
-    cells = [
-        shapely.box(x - cell / 2, y - cell / 2, x + cell / 2, y + cell / 2)
-        for name in ("stations", "visits")
-        if name in tables
-        for x, y, cell in tables[name].select("x", "y", "cell").drop_nulls().unique().iter_rows()
-    ]
-    hull: BaseGeometry = shapely.convex_hull(shapely.union_all(cells)) if cells else shapely.box(-180, -90, 180, 90)
-    return hull
-
-
-def _attacks(leaving: Leaving, released: Released, known: Known, earlier: Sequence[Tables]) -> Iterator[Attack]:
-    """The attacks that this kind of release invites."""
-    grid, tables, survey = leaving.agreement.named_grid, released.tables, leaving.content.survey
-    placed = survey is not None and "stations" in tables and tables["stations"]["cell"].drop_nulls().len() > 0
-    if survey is not None and placed:
-        truth = true_positions(survey, tables, leaving.pseudonyms, grid)
-        told = {**tables, "stations": tables["stations"].filter(pl.col("cell").is_not_null())}
-        yield recover_stations(told, grid, known, truth, earlier=earlier)
-        yield recover_stations(told, grid, known, truth, earlier=earlier, against="cells")
-    yield pick_out_rows(tables)
+def _is_smaller(areas: pl.DataFrame, than: pl.DataFrame) -> bool:
+    """Whether any place is left less ground; both in the same order."""
+    return bool((areas["area_km2"] < than["area_km2"] * _AS_SMALL).any())
 
 
 def _about_areas(leaving: Leaving, areas: pl.DataFrame) -> Iterator[Finding]:
@@ -169,19 +148,39 @@ def _kinds(tables: Tables) -> Iterator[Kind]:
         yield "survey"
     if set(tables) & set(COUNT_TABLES):
         yield "counts"
+    if set(tables) & set(SAMPLE_TABLES):
+        yield "samples"
 
 
-def _about_attacks(attacks: tuple[Attack, ...]) -> Iterator[Finding]:
-    """A station attack that finds more than 5 points above guessing stops a release; the others are told."""
+def _about_attacks(attacks: Iterable[Attack], **facts: Fact) -> Iterator[Finding]:
+    """An attack on places that finds more than 5 points above guessing stops a release; the others are told."""
     for attack in attacks:
         if not attack.certified:
-            facts: dict[str, Fact] = {
+            told: dict[str, Fact] = {
                 "attack": attack.name,
                 "success_pct": round(100 * attack.success, 1),
                 "chance_pct": round(100 * attack.chance, 1),
                 "n": attack.n,
+                **facts,
             }
-            stops = attack.name == STATIONS
+            stops = attack.name in (STATIONS, SAMPLES)
             yield Finding(
-                f"release-attacked-{attack.name}", facts, severity=Severity.ERROR if stops else Severity.WARNING
+                f"release-attacked-{attack.name}", told, severity=Severity.ERROR if stops else Severity.WARNING
             )
+
+
+def _about_links(beside: Iterable[Beside]) -> Iterator[Finding]:
+    """What is linked is told and stops nothing: nobody need hold both, and what left cannot be made to differ."""
+    for one in beside:
+        yield from _about_attacks(one.attacks, agreement=one.agreement, recipient=one.recipient, on=one.on)
+
+
+def _since(leaving: Leaving, before: Left | None) -> tuple[list[Attack], list[Finding]]:
+    """What the agreement's last release and this one tell together: by totals, and of what was added late."""
+    if before is None:
+        return [], []
+    then = before.tables()
+    late = told_late(then, leaving.released.tables)
+    facts: dict[str, Fact] = {"added": late.added, "told": late.told, "on": before.on}
+    found = [Finding("release-told-late", facts, severity=Severity.WARNING)] if late.added or late.told else []
+    return list(attacks_since(leaving, then)), found

@@ -14,7 +14,6 @@ from sharedrange.sharing.anonymity import Tables
 from sharedrange.sharing.attack.types import Attack, judged
 
 NAME = "rare-records"
-KNOWN = ("taxon", "x", "y", "cell", "period")  # what an outsider may know of an event
 
 K_ANONYMITY = pl.Schema(
     {
@@ -29,37 +28,44 @@ K_ANONYMITY = pl.Schema(
 def pick_out_rows(tables: Tables) -> Attack:
     """How often somebody who knows taxon, cell and period of an event picks its row, against any row of the taxon.
 
-    Rows are encounters of a station, and counts above 0 of a visit. No truth is needed: that a row is alone is seen.
+    Rows are encounters of a station, counts above 0 of a visit, and samples. No truth is needed: that a row is alone
+    is seen.
     """
-    rows = _rows(tables).with_columns(alike=pl.len().over(KNOWN), of_taxon=pl.len().over("taxon"))
-    hits, chance = (1 / rows[name].to_numpy().astype(float) for name in ("alike", "of_taxon"))
+    groups = _alike(tables).with_columns(of_taxon=pl.col("k").sum().over("taxon"))
+    k = groups["k"].to_numpy()
+    hits, chance = (np.repeat(1 / groups[name].to_numpy().astype(float), k) for name in ("k", "of_taxon"))
     return judged(NAME, hits, chance, hits)
 
 
 def unique_share(tables: Tables) -> float:
     """The share of rows that are alone in their taxon, cell and period; 0 where there is no row."""
-    alike = _rows(tables).select(alone=pl.len().over(KNOWN) == 1)["alone"]
-    return float(np.mean(alike.to_numpy())) if alike.len() else 0.0
+    k = _alike(tables)["k"].to_numpy()
+    return float((k == 1).sum() / k.sum()) if len(k) else 0.0
 
 
 def k_anonymity(tables: Tables) -> pl.DataFrame:
     """How many rows are alike, by taxon (table K_ANONYMITY)."""
-    groups = _rows(tables).group_by(KNOWN).agg(k=pl.len())
-    counted = groups.group_by("taxon", "k").agg(groups=pl.len(), rows=pl.col("k").sum())
+    counted = _alike(tables).group_by("taxon", "k").agg(groups=pl.len(), rows=pl.col("k").sum())
     return counted.select(pl.col(name).cast(dtype) for name, dtype in K_ANONYMITY.items()).sort("taxon", "k")
 
 
-def _rows(tables: Tables) -> pl.DataFrame:
-    """Every released row about a taxon, with what may be known of it (columns KNOWN)."""
-    parts = [pl.DataFrame(schema={name: pl.Date if name == "period" else _type(name) for name in KNOWN})]
+def _alike(tables: Tables) -> pl.DataFrame:
+    """The groups of released rows that are alike in what may be known of them: columns taxon, k (rows)."""
+    parts = [pl.DataFrame(schema={"taxon": pl.String, "k": pl.UInt32})]
     if "encounters" in tables and "stations" in tables:
-        met = tables["encounters"].join(tables["stations"].select("station", "x", "y", "cell"), on="station")
-        parts.append(met.select(KNOWN))
+        parts.append(_grouped(tables["encounters"], tables["stations"], "station"))
     if "counts" in tables and "visits" in tables:
         told = tables["counts"].filter(pl.col("suppressed").fill_null(value=False) | (pl.col("count") > 0))
-        parts.append(told.join(tables["visits"], on="visit").select(KNOWN))
+        parts.append(_grouped(told, tables["visits"], "visit"))
+    if "samples" in tables:
+        parts.append(_grouped(tables["samples"].select("sample", "taxon"), tables["samples"], "sample"))
     return pl.concat(parts)
 
 
-def _type(name: str) -> type[pl.DataType]:
-    return pl.String if name == "taxon" else pl.Float64
+def _grouped(rows: pl.DataFrame, places: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Rows of places counted by what may be known of them. Cells by a number: there may be a million rows."""
+    cells = places.with_columns(cell=pl.struct("x", "y", "cell").rank("dense"))
+    at = cells.select(key, "cell", *(["period"] if "period" in places.columns else []))
+    known = rows.lazy().select(key, "taxon", *(["period"] if "period" in rows.columns else []))
+    alike = known.join(at.lazy(), on=key).group_by("taxon", "cell", "period").agg(k=pl.len())
+    return alike.select("taxon", "k").sort("taxon", "k").collect()

@@ -47,15 +47,20 @@ class Belief:
 
 @dataclass(frozen=True, slots=True)
 class _Raster:
-    """Points at equal distances, in metres, shapes (rows, columns)."""
+    """Points at equal distances, in metres: `x_m` of the columns, `y_m` of the rows."""
 
     x_m: Floats
     y_m: Floats
     spacing_m: float
 
+    def points(self) -> tuple[Floats, Floats]:
+        """Every point, shapes (rows, columns). Made anew: thousands of cells keep a raster."""
+        x_m, y_m = np.meshgrid(self.x_m, self.y_m)
+        return x_m, y_m
+
     def inside(self, area: BaseGeometry) -> Floats:
-        """1 for each point in an area, else 0."""
-        return np.asarray(shapely.contains_xy(area, self.x_m, self.y_m), dtype=float)
+        """1 for each point in an area, else 0, shape (rows, columns)."""
+        return np.asarray(shapely.contains_xy(area, *self.points()), dtype=float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +124,19 @@ def guessed(true_m: Floats, within: Sequence[BaseGeometry]) -> Floats:
 
 
 def _served_together(effort: pl.DataFrame | None, stations: list[str]) -> NDArray[np.int64]:
-    """A number for each station: equal for those with the same days watched in the same periods, shape (n,)."""
-    days: dict[str, list[tuple[object, float]]] = {}
-    if effort is not None:
-        for station, period, watched in effort.sort("station", "period").iter_rows():
-            days.setdefault(station, []).append((period, watched))
-    patterns = [tuple(days.get(station, [(station, 0.0)])) for station in stations]
-    numbers = {pattern: number for number, pattern in enumerate(dict.fromkeys(patterns))}
-    return np.array([numbers[pattern] for pattern in patterns], dtype=np.int64)
+    """A number for each station: equal for those with the same days watched in the same periods, shape (n,).
+
+    A station without any is alone.
+    """
+    if effort is None:
+        return np.arange(len(stations))
+    row = pl.col("station").replace_strict(stations, range(len(stations)), default=None, return_dtype=pl.Int64)
+    told = effort.select(row, pl.col("period").rank("dense"), "days_watched").drop_nulls("station")
+    days = np.zeros((len(stations), int(np.asarray(told["period"].max() or 0)) + 1))
+    days[told["station"].to_numpy(), told["period"].to_numpy()] = told["days_watched"].to_numpy()
+    never = ~days.any(axis=1)
+    days[never, 0] = -1.0 - np.flatnonzero(never)  # no period has the number 0
+    return np.unique(days, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
 
 
 def _cells(where: Mapping[str, BaseGeometry], ground: Ground, belief: Belief) -> dict[bytes, _Cell]:
@@ -157,16 +167,14 @@ def _raster(region: BaseGeometry) -> _Raster:
     west, south, east, north = region.bounds
     box_m2 = (east - west) * (north - south)
     spacing_m = min(_COARSEST_M, float(np.sqrt(max(region.area / _POINTS, box_m2 / (10 * _POINTS)))))
-    x_m, y_m = np.meshgrid(
-        np.arange(west + spacing_m / 2, east, spacing_m), np.arange(south + spacing_m / 2, north, spacing_m)
-    )
+    x_m, y_m = (np.arange(low + spacing_m / 2, high, spacing_m) for low, high in ((west, east), (south, north)))
     return _Raster(x_m, y_m, spacing_m)
 
 
 def _beside(line: BaseGeometry, raster: _Raster, plain: Floats, belief: Belief) -> Floats:
     """How likely each point is for a station beside a line: normal in the distance to it."""
     dense = shapely.get_coordinates(shapely.segmentize(line, raster.spacing_m))
-    distance_m, _ = cKDTree(dense).query(np.column_stack([raster.x_m.ravel(), raster.y_m.ravel()]))
+    distance_m, _ = cKDTree(dense).query(np.column_stack([axis.ravel() for axis in raster.points()]))
     offset_m = max(belief.trail_offset_m, raster.spacing_m / 2)  # no finer than the raster
     weight = np.exp(-((distance_m / offset_m) ** 2) / 2).reshape(plain.shape) * plain
     return np.asarray(weight / weight.sum() if weight.sum() > 0 else np.zeros_like(weight))
@@ -186,8 +194,8 @@ def _guesses(
     for i, cell in enumerate(of_station):
         raster = cell.raster
         near = _near(_believed(cell, trails[i], belief), raster.spacing_m)
-        best = near >= _AS_GOOD * near.max()
-        distance_m = np.hypot(raster.x_m[best] - true_m[i, 0], raster.y_m[best] - true_m[i, 1])
+        row, column = np.nonzero(near >= _AS_GOOD * near.max())
+        distance_m = np.hypot(raster.x_m[column] - true_m[i, 0], raster.y_m[row] - true_m[i, 1])
         hits[i], expected[i] = np.mean(distance_m <= HIT_M), min(near.max(), 1.0)
     return hits, expected
 
