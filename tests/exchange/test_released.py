@@ -14,13 +14,22 @@ from hypothesis import strategies as st
 
 from sharedrange.core.bursts import BURST_MINUTES, with_bursts
 from sharedrange.core.canonical import canonical
+from sharedrange.core.common_time import about_window
 from sharedrange.core.contents import COUNTS, VISITS, Delivered, SiteCounts
 from sharedrange.core.counts import every_taxon
 from sharedrange.core.errors import AgreementError
 from sharedrange.core.finding import Finding
-from sharedrange.core.release import COUNT_TABLES, MANIFEST, RESOLUTIONS, TABLES, file_of, may_name, period_of
+from sharedrange.core.release import (
+    COUNT_TABLES,
+    MANIFEST,
+    RESOLUTIONS,
+    SURVEY_TABLES,
+    file_of,
+    may_name,
+    period_of,
+)
 from sharedrange.core.survey import DEPLOYMENTS, EFFORT, OBSERVATIONS, Survey, conform, stations
-from sharedrange.core.when import Window, about_window, day_effort, whole_window
+from sharedrange.core.when import Window, day_effort, whole_window
 from sharedrange.exchange.delivery import Delivery
 from sharedrange.exchange.doors import check_path, read_delivered
 from sharedrange.exchange.released import read
@@ -514,7 +523,7 @@ def test_a_manifest_that_is_none_is_refused_and_nothing_is_raised(folder: Path, 
     assert rules_of(folder)
 
 
-@pytest.mark.parametrize("name", sorted(TABLES))
+@pytest.mark.parametrize("name", sorted({**SURVEY_TABLES, **COUNT_TABLES}))
 def test_a_table_that_is_missing_is_told(folder: Path, name: str) -> None:
     (folder / file_of(name)).unlink()
     assert rules_of(folder) == ["no-table"]
@@ -526,7 +535,12 @@ JUNK = st.binary(max_size=12) | st.sampled_from(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from([MANIFEST, *map(file_of, TABLES)]), st.floats(0, 1), JUNK, st.integers(0, 40))
+@given(
+    st.sampled_from([MANIFEST, *map(file_of, (*SURVEY_TABLES, *COUNT_TABLES))]),
+    st.floats(0, 1),
+    JUNK,
+    st.integers(0, 40),
+)
 def test_no_damage_to_a_release_makes_the_door_fall(
     folder: Path, name: str, cut: float, junk: bytes, gone: int
 ) -> None:

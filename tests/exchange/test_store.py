@@ -25,6 +25,7 @@ from sharedrange.core.contents import (
     PROPOSALS,
     SAMPLES,
     VISITS,
+    Crossings,
     Delivered,
     Genotypes,
     Patrols,
@@ -35,7 +36,7 @@ from sharedrange.core.contents import (
 from sharedrange.core.errors import Cancelled, InputError
 from sharedrange.core.survey import DEPLOYMENTS, EFFORT, OBSERVATIONS, Survey, conform
 from sharedrange.exchange.doors import check_path
-from sharedrange.exchange.store import Selection, Store
+from sharedrange.exchange.store import Selection, Store, duck
 from sharedrange.exchange.store.generations import reading
 from sharedrange.exchange.store.layout import TABLES
 
@@ -150,6 +151,7 @@ def test_every_other_thing_that_a_delivery_can_hold_comes_out_too(store: Store) 
         genotypes=Genotypes(*whose, row["samples"], row["alleles"]),
         patrols=Patrols(*whose, row["patrols"], row["patrol_observations"]),
         proposals=Proposals("north", "all", row["proposals"]),
+        crossings=Crossings("north", "all", "quarter", "UTC", row["crossings"]),
     )
     store.import_(delivered, "s1")
     back = store.delivered(("north", "all", "s1"))
@@ -164,6 +166,34 @@ def test_files_lie_by_table_party_dataset_and_year(store: Store) -> None:
     store.import_(season(), "s1")
     folders = {name.rpartition("/")[0] for name in files(store) if name.startswith("observations")}
     assert folders == {f"observations/party=north/dataset=cameras/year={year}" for year in (2023, 2024)}
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1_000_000])
+def test_files_are_in_order_however_few_rows_are_written_at_once(store: Store, at_once: int) -> None:
+    given = season().survey
+    assert given is not None
+    with pl.Config(streaming_chunk_size=at_once):
+        store.import_(season(), "s1")
+    for year in (2023, 2024):
+        (name,) = (name for name in files(store) if name.startswith("observations") and f"year={year}" in name)
+        of_year = given.observations.with_row_index("row").filter(pl.col("start").dt.year() == year)
+        assert pl.read_parquet(store.folder / name).equals(of_year.sort("deployment", "start", "row"))
+
+
+@pytest.mark.parametrize("cells", [1, 200, 1_000_000])
+def test_rows_come_out_in_their_order_however_few_columns_are_read_at_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, cells: int
+) -> None:
+    store.import_(season(), "s1")
+    monkeypatch.setattr(duck, "_CELLS_AT_ONCE", cells)
+    back, foxes = store.delivered(S1), store.delivered(S1, taxa={"Vulpes vulpes"})
+    whole = season().survey
+    assert back is not None
+    assert foxes is not None
+    assert foxes.survey is not None
+    assert whole is not None
+    assert same(back, season())
+    assert foxes.survey.observations.equals(whole.observations.filter(pl.col("taxon") == "Vulpes vulpes"))
 
 
 def test_a_name_that_could_not_stand_in_a_path_keeps_its_row(store: Store) -> None:

@@ -63,6 +63,19 @@ def test_a_release_holds_stations_in_cells_and_encounters_in_periods(kit: Any) -
     assert tables["encounters"]["individual"].n_unique() == 3
 
 
+def test_the_manifest_says_of_which_animals_there_would_be_records(kit: Any) -> None:
+    silent = f'\n[[rules]]\nid = "boars"\ntaxa = ["{kit.BOAR}"]\ncell = 0.1\n'
+    every: Any = frames(kit, kit.HEAD + kit.cats("*") + silent)["survey"]
+    named: Any = frames(kit, kit.HEAD + kit.CATS + silent)["survey"]
+    assert named["taxa"] == sorted([kit.LEOPARD, kit.TIGER])
+    assert "taxa" not in every
+    assert every["taxa_withheld"] == [kit.BOAR]
+
+
+def frames(kit: Any, text: str) -> Any:
+    return released(kit, kit.delivered(kit.survey()), agreement=kit.agreement(text)).manifest["frames"]
+
+
 def test_photographs_of_one_burst_are_one_encounter(kit: Any) -> None:
     twice = kit.survey(seen=[(0, 3, kit.LEOPARD, "F1"), (0, 3, kit.LEOPARD, "F1"), (1, 4, kit.LEOPARD, "F1")])
     assert released(kit, kit.delivered(twice)).tables["encounters"]["encounters"].to_list() == [1, 1]
@@ -82,6 +95,22 @@ def test_a_station_alone_in_its_cell_stays_with_all_that_it_saw(kit: Any) -> Non
     assert alone.tables["stations"].height == 3
     assert kit.TIGER not in alone.tables["encounters"]["taxon"].to_list()
     assert [(w.reason, w.n) for w in alone.withheld if w.reason == "few-stations"] == [("few-stations", 2)]
+
+
+def test_a_station_whose_periods_stay_does_not_hide_its_neighbour(kit: Any) -> None:
+    """Two share a cell; of the one that was set up lately nothing may leave yet: the other would be alone."""
+    base = kit.survey(seen=[*kit.SEEN[:4], (3, 5, kit.TIGER, "T9")])
+    lately = pl.col("deployment") == base.deployments["deployment"][4]
+    late = [
+        pl.when(lately).then(pl.col(name) + pl.duration(days=200)).otherwise(name).alias(name)
+        for name in ("start", "end")
+    ]
+    survey = base.with_tables(deployments=base.deployments.with_columns(late))
+    whole, part = (released(kit, kit.delivered(one), on=date(2026, 9, 1)) for one in (base, survey))
+    assert (whole.tables["stations"].height, part.tables["stations"].height) == (5, 3)
+    assert set(part.tables["effort"]["station"]) == set(part.tables["stations"]["station"])
+    assert kit.TIGER not in part.tables["encounters"]["taxon"].to_list()
+    assert ("few-stations", 1) in [(w.reason, w.n) for w in part.withheld]
 
 
 def test_cells_with_few_stations_are_joined_where_the_agreement_says_so(kit: Any) -> None:

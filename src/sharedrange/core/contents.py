@@ -43,6 +43,7 @@ COUNTS = pl.Schema(
         "sex": pl.String(),
     }
 )
+SIGN_METHODS = ("sign-transect", "snow-track-transect")  # on which signs are looked for, not animals
 COUNT_METHODS = ("waterbird-count", "sign-transect", "snow-track-transect", "point-count", "nest-count", "other")
 FIXES = pl.Schema(
     {
@@ -68,6 +69,7 @@ SAMPLES = pl.Schema(
         "taken": UTC,
         "taken_text": pl.String(),
         "permit": pl.String(),
+        "uncertainty_m": pl.Float64(),  # of the position; large where a place was made coarse before it was given
     }
 )
 ALLELES = pl.Schema({"sample": pl.String(), "locus": pl.String(), "allele_1": pl.String(), "allele_2": pl.String()})
@@ -177,6 +179,21 @@ class Proposals:
 
 
 @dataclass(frozen=True, slots=True)
+class Crossings:
+    """How many animals of a party's surveys other parties know too, as it released that (`core.release.CROSSINGS`).
+
+    `resolution`: how long its seasons are (`core.release.RESOLUTIONS`); `timezone`: where their days begin.
+    """
+
+    party: str
+    dataset: str
+    resolution: str
+    timezone: str
+    seasons: pl.DataFrame
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Delivered:
     """Everything that one delivery holds: at most one of each."""
 
@@ -187,8 +204,10 @@ class Delivered:
     patrols: Patrols | None = None
     not_carried: tuple[str, ...] = field(default=())  # columns of the files that no table holds
     proposals: Proposals | None = None
+    crossings: Crossings | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing in it."""
-        return not any((self.survey, self.counts, self.tracks, self.genotypes, self.patrols, self.proposals))
+        held = (self.survey, self.counts, self.tracks, self.genotypes, self.patrols, self.proposals, self.crossings)
+        return not any(held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -37,6 +38,25 @@ EFFORT = pl.Schema(
 )
 MEDIA = pl.Schema(
     {"media": pl.String(), "deployment": pl.String(), "taken": UTC, "taken_text": pl.String(), "path": pl.String()}
+)
+BOXES = pl.Schema(
+    {
+        # One row a thing that somebody told apart in a picture, for pictures in which anything was given a box.
+        # What is counted stands in OBSERVATIONS; here it only stands where it can be seen.
+        "media": pl.String(),
+        "box_x": pl.Float64(),  # left edge, share of the picture's width; null: somewhere in the picture
+        "box_y": pl.Float64(),  # upper edge, share of its height
+        "box_width": pl.Float64(),
+        "box_height": pl.Float64(),
+        "type": pl.String(),  # as in OBSERVATIONS, and so are the others
+        "taxon": pl.String(),
+        "count": pl.Int32(),
+        "life_stage": pl.String(),
+        "sex": pl.String(),
+        "individual": pl.String(),
+        "catalogue": pl.String(),
+        "flank": pl.String(),
+    }
 )
 OBSERVATIONS = pl.Schema(
     {
@@ -74,7 +94,9 @@ class Survey:
     of `deployments.x` and `.y`. `dated` tells whether rows carry times (UTC) or only session and occasion.
     `resolution`: how long the periods are of which times were told (one of `core.release.RESOLUTIONS`); empty: to the
     minute. Within a period days are then a convention of whoever read it.
-    Every table has exactly the columns of its schema above. `source` is the content hash of the files.
+    `taxa`: what its records can be of (empty: all animals) without those of `not_taxa`; of any other, that it holds no
+    record says nothing (`tells_of`). Every table has exactly the columns of its schema above. `source` is the content
+    hash of the files.
     """
 
     party: str
@@ -88,6 +110,13 @@ class Survey:
     source: str = ""
     kind: Literal["camera", "capture"] = "camera"
     resolution: str = ""
+    taxa: tuple[str, ...] = ()
+    not_taxa: tuple[str, ...] = ()
+    boxes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=BOXES))
+
+    def tells_of(self, names: Collection[str]) -> bool:
+        """Whether an animal of one of these names would be in its records if it had been met."""
+        return any((not self.taxa or name in self.taxa) and name not in self.not_taxa for name in names)
 
     def with_tables(self, **tables: pl.DataFrame) -> Survey:
         """The survey with some of its tables replaced."""

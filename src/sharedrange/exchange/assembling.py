@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from sharedrange.core.contents import Delivered, Genotypes, Patrols, SiteCounts, Tracks
+from sharedrange.core.contents import SIGN_METHODS, Delivered, Genotypes, Patrols, SiteCounts, Tracks
 from sharedrange.core.finding import Finding, Severity, Where, errors
 from sharedrange.core.survey import Survey
 from sharedrange.exchange.delivery import Delivery
@@ -28,7 +28,6 @@ _PARENTS = {
     "alleles": "samples",
 }
 """Table -> the table without which its rows mean nothing."""
-_SIGN_METHODS = ("sign-transect", "snow-track-transect")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +212,8 @@ def _counts(tables: _Tables) -> list[Finding]:
     methods = visits.rows.select("visit", "method").drop_nulls("visit").unique("visit", keep="first")
     counts = tables["counts"]
     beside = counts.with_rows(counts.rows.join(methods, on="visit", how="left", maintain_order="left"))
-    seen = pl.col("sign").is_null() & (pl.col("count") > 0) & pl.col("method").is_in(_SIGN_METHODS)
-    signs = pl.col("sign").is_not_null() & ~pl.col("method").is_in([*_SIGN_METHODS, "other"])
+    seen = pl.col("sign").is_null() & (pl.col("count") > 0) & pl.col("method").is_in(SIGN_METHODS)
+    signs = pl.col("sign").is_not_null() & ~pl.col("method").is_in([*SIGN_METHODS, "other"])
     facts = {"visit": pl.col("visit"), "taxon": pl.col("taxon"), "method": pl.col("method")}
     unit = pl.col("effort").is_not_null() != pl.col("effort_unit").is_not_null()
     warn = Severity.WARNING

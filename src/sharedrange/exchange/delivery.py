@@ -129,14 +129,15 @@ def write_delivery(delivery: Delivery, folder: Path) -> None:
     """Write delivery.toml into `folder`; what has its default value is left out."""
     default = Delivery("", "", "")
     given = {name: getattr(delivery, name) for name in _KEYS if getattr(delivery, name) != getattr(default, name)}
-    lines = [f"{name} = {_toml(value)}" for name, value in given.items() if name not in _TABLES]
+    lines = [f"{name} = {toml_value(value)}" for name, value in given.items() if name not in _TABLES]
     for name in _TABLES:
         if name in given:
-            lines += ["", f"[{name}]", *(f"{_toml(key)} = {_toml(value)}" for key, value in given[name].items())]
+            lines += ["", f"[{name}]"]
+            lines += [f"{toml_value(key)} = {toml_value(value)}" for key, value in given[name].items()]
     write_atomically(folder / FILE_NAME, ("\n".join(lines) + "\n").encode())
 
 
-def _toml(value: str | int) -> str:
+def toml_value(value: str | int) -> str:
     """A TOML string or integer; JSON's escapes are TOML's but for DEL, which TOML does not take as it is."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 

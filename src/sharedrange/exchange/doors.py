@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,26 @@ def read_delivered(folder: Path, party: str) -> tuple[Delivered | None, Delivery
         return None, None, found
     content, more = DOORS[delivery.format].read(folder, delivery)
     return content, delivery, (*found, *more)
+
+
+def file_reader(folder: Path, party: str) -> Callable[[str], bytes | None]:
+    """How the bytes of a delivery's media are had by the path that its tables say; None for what did not come along.
+
+    Only files within the delivery are read, and nothing is fetched from a network. The folder is looked at when the
+    first file is asked for.
+    """
+
+    @cache
+    def reader() -> Callable[[str], bytes | None]:
+        delivery, _ = read_delivery(folder, party)
+        if delivery is None or delivery.format != "camtrap-dp":
+            return lambda _: None
+        return camtrapdp.photo_reader(folder, delivery)
+
+    def read(path: str) -> bytes | None:
+        return reader()(path)
+
+    return read
 
 
 def guess(path: Path) -> str | None:

@@ -6,7 +6,6 @@ proposal is a text for a person to correct; nothing is read by it until it stand
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
@@ -15,7 +14,7 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
-from sharedrange.exchange.delivery import FILE_NAME
+from sharedrange.exchange.delivery import FILE_NAME, toml_value
 from sharedrange.exchange.grids import (
     LEVELS,
     MAX_WORKBOOK_BYTES,
@@ -243,14 +242,14 @@ def _fit(target: Target, columns: Mapping[str, list[str]]) -> tuple[float, int]:
 
 def _toml(sheet: _Understood, target: Target, columns: Mapping[str, list[str]], elsewhere: Collection[str] = ()) -> str:
     """A [[table]]; `elsewhere`: columns that a second table of the same sheet reads."""
-    lines = ["[[table]]", f'to = "{target.name}"', f"file = {_quoted(sheet.file)}"]
+    lines = ["[[table]]", f'to = "{target.name}"', f"file = {toml_value(sheet.file)}"]
     if sheet.sheet:
-        lines.append(f"sheet = {_quoted(sheet.sheet)}")
+        lines.append(f"sheet = {toml_value(sheet.sheet)}")
     if sheet.encoding not in ("", "utf-8"):
-        lines.append(f"encoding = {_quoted(sheet.encoding)}  # likely; correct it if letters look wrong")
+        lines.append(f"encoding = {toml_value(sheet.encoding)}  # likely; correct it if letters look wrong")
     if sheet.delimiter and sheet.delimiter != default_delimiter(sheet.file):
-        lines.append(f"delimiter = {_quoted(sheet.delimiter)}")
-    lines += [f"decimal = {_quoted(sheet.decimal)}"] if sheet.decimal != "." else []
+        lines.append(f"delimiter = {toml_value(sheet.delimiter)}")
+    lines += [f"decimal = {toml_value(sheet.decimal)}"] if sheet.decimal != "." else []
     lines += [f"skip_rows = {sheet.skip_rows}"] if sheet.skip_rows else []
     lines += [f"header_rows = {sheet.header_rows}"] if sheet.header_rows > 1 else []
     lines += ["distinct = true"] if target.name in _DISTINCT else []
@@ -260,17 +259,12 @@ def _toml(sheet: _Understood, target: Target, columns: Mapping[str, list[str]], 
     lines += [f'# {name} = ""  # needed: which column, or which constant, is it?' for name in missing]
     read = {*elsewhere, *(name for names in columns.values() for name in names)}
     left = [name for name in sheet.names if name not in read]
-    lines += [f"# not read: {_quoted(name)}" for name in left]
+    lines += [f"# not read: {toml_value(name)}" for name in left]
     return "\n".join(lines) + "\n"
 
 
 def _theirs(name: str, theirs: Sequence[str]) -> str:
     if len(theirs) == 1:
-        return _quoted(theirs[0])
-    listed = ", ".join(map(_quoted, theirs))
+        return toml_value(theirs[0])
+    listed = ", ".join(map(toml_value, theirs))
     return f'{{ columns = [{listed}], join = "/" }}' if name in ("path", "media") else f"[{listed}]"
-
-
-def _quoted(text: str) -> str:
-    """A TOML string; JSON's escapes are TOML's but for DEL, which TOML does not take as it is."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

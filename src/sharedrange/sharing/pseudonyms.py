@@ -1,7 +1,8 @@
 """Pseudonyms: names at random, minted once, kept in a table that never leaves its owner.
 
 They say nothing of what they stand for, not even in which order it was named. A table belongs to one agreement: the
-same station has another name in another agreement, so that two recipients cannot lay their packages side by side.
+same station has another name in another agreement. That keeps nobody who has both packages from finding it again
+(`sharing.attack.linking`); it keeps who has one from knowing what the other calls it.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ import io
 import sys
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date
 from types import ModuleType
 from typing import Any
@@ -18,13 +20,13 @@ from sharedrange.core.canonical import canonical, read_canonical
 from sharedrange.core.errors import InputError
 from sharedrange.core.release import MANIFEST
 from sharedrange.records import Body, Key, Record, RecordSet, key_from_seed
-from sharedrange.records.record import next_after
+from sharedrange.records.record import next_after, shape_of
 from sharedrange.sharing.agreement import Agreement
-from sharedrange.sharing.kinds import AgreementSigned
+from sharedrange.sharing.kinds import AgreementSigned, Release
 from sharedrange.sharing.pseudonyms import Pseudonyms
 from sharedrange.sharing.release import Released, Request, Standing, names_needed, release
-from sharedrange.sharing.sealing import CHAIN, Expected, Package, Sealed, refusals, seal, unseal
-from sharedrange.sharing.sealing.container import SIGNATURE, contained, message_of
+from sharedrange.sharing.sealing import CHAIN, Expected, Package, pack, refusals, seal, unseal
+from sharedrange.sharing.sealing.container import contained
 
 OWNER, STRANGER = key_from_seed(b"westfell of these tests"), key_from_seed(b"nobody that westfell knows")
 US, THEM = (
@@ -63,11 +65,46 @@ def signed(agreement: Agreement, party: str) -> AgreementSigned:
     return AgreementSigned(agreement.id, agreement.hash, party, f"{party}/director")
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A package: its id, the file that leaves, how many rows it has."""
+
+    package: str
+    content: bytes
+    rows: int
+
+
 def sealed(kit: Any, *, key: Key = OWNER, records: bytes | None = None, nonce: str = "ab" * 16, **more: Any) -> Sealed:
-    """The kit's release, sealed for us."""
-    agreement = kit.agreement()
-    told = lines(*chain(key, signed(agreement, kit.OWNER))) if records is None else records
-    return seal(released(kit, agreement, **more), key, str(US.to_public()), chain=told, nonce=nonce)
+    """The kit's release, sealed for us; `records`: what the owner recorded before."""
+    return sealed_of(released(kit, kit.agreement(), **more), kit, key=key, records=records, nonce=nonce)
+
+
+def sealed_of(
+    one: Released, kit: Any, *, key: Key = OWNER, records: bytes | None = None, nonce: str = "ab" * 16
+) -> Sealed:
+    """A release, sealed for us and vouched for by `key`."""
+    before = lines(*chain(key, signed(kit.agreement(), kit.OWNER))) if records is None else records
+    packed = pack(one, key.id, str(US.to_public()), nonce=nonce)
+    return Sealed(packed.package, seal(packed, vouched(before, packed.files[MANIFEST], key)), packed.rows)
+
+
+def vouched(records: bytes, manifest: bytes, key: Key, **changes: Any) -> bytes:
+    """Records, and after them the one by which `key` vouches for a manifest."""
+    told = read_canonical(manifest)
+    body = {
+        "package": hashlib.sha256(manifest).hexdigest(),
+        "agreement": told["agreement"]["id"],
+        "hash": told["agreement"]["hash"],
+        "recipient": told["recipient"],
+        "purpose": told["purpose"],
+        "on": told["released_on"],
+        "rows": sum(table["rows"] for table in told["tables"].values()),
+        "approved_by": "westfell/data-steward",
+        **changes,
+    }
+    known = [record for line in records.splitlines() if (record := shape_of(line)) and record.author_key == key.id]
+    last = next_after(known[-1] if known else None, Release.KIND, body, key, WHEN)
+    return records + lines(last)
 
 
 def plain_of(content: bytes) -> bytes:
@@ -96,19 +133,22 @@ def forged(content: bytes, key: Key | None = None, **changes: Callable[[Any], An
 
 
 def with_manifest(files: Mapping[str, bytes], manifest: bytes, key: Key | None) -> bytes:
-    """The files with another manifest, signed by `key` where there is one."""
-    signature = files[SIGNATURE]
+    """The files with another manifest, signed by `key` where there is one; but for what is no manifest at all."""
+    records = files[CHAIN]
     if key is not None:
-        signature = key.sign(message_of(hashlib.sha256(manifest).hexdigest())).encode()
-    return closed(contained({**files, MANIFEST: manifest, SIGNATURE: signature}))
+        with suppress(ValueError, KeyError, TypeError, AttributeError):  # what is no manifest cannot be recorded
+            records = vouched(without_last(records), manifest, key)
+    return closed(contained({**files, MANIFEST: manifest, CHAIN: records}))
 
 
-def with_records(content: bytes, records: bytes, key: Key | None) -> bytes:
-    """The package with other records, the manifest made to fit and signed by `key` where there is one."""
-    files = {**files_of(content), CHAIN: records}
-    manifest = read_canonical(files[MANIFEST])
-    manifest["records"] = {"bytes": len(records), "sha256": hashlib.sha256(records).hexdigest()}
-    return with_manifest(files, canonical(manifest), key)
+def without_last(records: bytes) -> bytes:
+    """Records but for the last."""
+    return b"".join(records.splitlines(keepends=True)[:-1])
+
+
+def with_records(content: bytes, records: bytes) -> bytes:
+    """The package with other records."""
+    return closed(contained({**files_of(content), CHAIN: records}))
 
 
 def with_table(content: bytes, file: str, table: bytes, key: Key | None = None) -> bytes:

@@ -124,7 +124,7 @@ def test_a_member_that_says_it_is_encrypted_is_refused(tools: Any, content: byte
 
 def test_a_package_without_one_of_its_parts_is_refused(tools: Any, content: bytes) -> None:
     files = tools.files_of(content)
-    for missing in (MANIFEST, "release.sig", "records.jsonl"):
+    for missing in (MANIFEST, "records.jsonl"):
         rest = {name: part for name, part in files.items() if name != missing}
         assert tools.refused_inside(contained(rest)) == ["package-container"]
     assert tools.refused_inside(contained({})) == ["package-container"]
@@ -155,10 +155,10 @@ def test_one_stretch_of_bytes_named_many_times_is_refused_unread(tools: Any, mon
 
 def test_files_that_share_their_bytes_are_refused_unread(tools: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     part = b"0" * 100_000
-    names = [MANIFEST, "release.sig", "records.jsonl", "stations.csv", "effort.csv", "encounters.csv"]
+    names = [MANIFEST, "records.jsonl", "stations.csv", "effort.csv", "encounters.csv"]
     local = _local(MANIFEST, part)
     entries = b"".join(_entry(name, part) for name in names)
-    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 6, 6, len(entries), len(local) + len(part), 0)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 5, 5, len(entries), len(local) + len(part), 0)
     monkeypatch.setattr(zipfile.ZipFile, "read", _never)
     assert tools.refused_inside(local + part + entries + end) == ["package-container"]
 
@@ -178,10 +178,9 @@ def test_a_manifest_beyond_its_limit_is_not_read(tools: Any, content: bytes, mon
     assert tools.refused(content) == ["package-manifest"]
 
 
-def test_records_and_tables_are_read_only_once_the_signature_holds(
+def test_tables_are_read_only_once_the_signature_holds(
     tools: Any, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "from_files", _never)
     monkeypatch.setattr(reading, "_rows", _never)
     assert tools.refused(tools.forged(content, tools.STRANGER)) == ["package-signature"]
 

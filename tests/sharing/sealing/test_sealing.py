@@ -17,16 +17,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sharedrange.core.canonical import canonical, read_canonical
 from sharedrange.core.release import MANIFEST, TABLES
 from sharedrange.core.sheets import as_written
 from sharedrange.records import RecordSet, key_from_seed
+from sharedrange.records.record import next_after
 from sharedrange.records.schemes import Ed25519
 from sharedrange.sharing.kinds import KeyRotated, Opening, Trust
 from sharedrange.sharing.release import Standing
-from sharedrange.sharing.sealing import CHAIN, chain_of, package_name, refusals, seal, unseal
+from sharedrange.sharing.sealing import CHAIN, chain_of, pack, package_name, refusals, unseal
 from sharedrange.sharing.sealing import unsealing as reading
-from sharedrange.sharing.sealing.container import ORDER, SIGNATURE, contained, csv_of
+from sharedrange.sharing.sealing.container import ORDER, contained, csv_of
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,8 @@ def test_what_was_sealed_is_what_its_recipient_opens(tools: Any, kit: Any) -> No
     assert {name: package.manifest[name] for name in released.manifest} == released.manifest
     for name, table in released.tables.items():
         assert pl.read_csv(package.files[f"{name}.csv"], schema=TABLES[name]).equals(table)
-    assert [record.kind for record in package.records] == ["agreement-signed"]
+    assert [record.kind for record in package.records] == ["agreement-signed", "release"]
+    assert package.records.records[-1].body["package"] == package.package
     assert refusals(package, tools.expected(kit)) == ()
 
 
@@ -66,7 +67,7 @@ def test_counts_of_sites_travel_like_surveys(tools: Any, kit: Any) -> None:
     names = Pseudonyms(agreement.id).with_names(names_needed(held, agreement))
     request = Request(kit.RECIPIENT, kit.PURPOSE, kit.TODAY)
     released = release(held, agreement, request, Standing(frozenset(agreement.parties)), names)
-    package = tools.opened(seal(released, tools.OWNER, str(tools.US.to_public()), chain=b"", nonce="0").content)
+    package = tools.opened(tools.sealed_of(released, kit, records=b"").content)
     assert set(package.rows) == {"visits", "counts"}
 
 
@@ -85,7 +86,7 @@ def test_a_package_is_named_after_owner_recipient_and_manifest(tools: Any, kit: 
 def test_a_recipient_that_is_no_age_key_is_not_sealed_for(tools: Any, kit: Any) -> None:
     for wrong in ("", "age1", "ssh-ed25519 AAAA", str(tools.US)):
         with pytest.raises(ValueError, match="no age public key") as error:
-            seal(tools.released(kit, kit.agreement()), tools.OWNER, wrong, chain=b"", nonce="0")
+            pack(tools.released(kit, kit.agreement()), tools.OWNER.id, wrong, nonce="0")
         assert "SECRET" not in str(error.value)
 
 
@@ -213,11 +214,43 @@ def test_a_manifest_signed_by_another_in_the_owners_name_is_refused(tools: Any, 
     assert tools.refused(tools.forged(content, tools.STRANGER)) == ["package-signature"]
 
 
-def test_a_signature_in_another_form_is_refused(tools: Any, content: bytes) -> None:
+def test_a_record_of_the_release_that_does_not_hold_signs_nothing(tools: Any, content: bytes) -> None:
+    records = tools.files_of(content)[CHAIN]
+    start = records.rindex(b'"sig":"') + 7
+    digit = b"1" if records[start : start + 1] == b"0" else b"0"
+    forged = records[:start] + digit + records[start + 1 :]
+    assert tools.refused(tools.with_records(content, forged)) == ["record-signature"]
+    assert tools.refused(tools.with_records(content, tools.without_last(records))) == ["package-signature"]
+    assert tools.refused(tools.with_records(content, b"")) == ["package-signature"]
+
+
+def test_a_hidden_record_of_the_release_signs_nothing(tools: Any, content: bytes) -> None:
+    *before, last = tools.opened(content).records
+    hidden = tools.lines(*before, last.hide())
+    assert tools.refused(tools.with_records(content, hidden)) == ["package-signature"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"package": "ab" * 32}, {"agreement": "urn:agreement:x"}, {"hash": "ab" * 32}, {"recipient": "eastfell"},
+        {"purpose": "press"}, {"on": "2026-11-21"}, {"rows": 1},
+    ],
+)  # fmt: skip
+def test_a_record_that_says_something_else_than_the_manifest_signs_nothing(
+    tools: Any, content: bytes, changes: dict[str, Any]
+) -> None:
     files = tools.files_of(content)
-    good = files[SIGNATURE]
-    for other in (b"", good + b"\n", good.upper(), b"\xff" + good, good[:-2], b" " + good):
-        assert tools.refused(tools.closed(contained({**files, SIGNATURE: other}))) == ["package-signature"]
+    records = tools.vouched(tools.without_last(files[CHAIN]), files[MANIFEST], tools.OWNER, **changes)
+    assert tools.refused(tools.with_records(content, records)) == ["package-signature"]
+
+
+def test_a_release_that_is_not_the_last_record_signs_nothing(tools: Any, kit: Any, content: bytes) -> None:
+    files = tools.files_of(content)
+    (*_, last) = tools.opened(content).records
+    body = Opening("ab" * 32, "x", "2026-01-01")
+    more = next_after(last, body.KIND, body.to_body(), tools.OWNER, "2026-11-22T10:00:00Z")
+    assert tools.refused(tools.with_records(content, files[CHAIN] + tools.lines(more))) == ["package-signature"]
 
 
 def test_a_manifest_written_in_another_way_is_refused_though_it_is_signed(tools: Any, content: bytes) -> None:
@@ -248,7 +281,6 @@ def test_a_manifest_written_in_another_way_is_refused_though_it_is_signed(tools:
         ("agreement", {}), ("agreement", {"id": 1, "hash": 2}), ("agreement", None),
         ("tables", {}), ("tables", []), ("tables", {"../x": {}}), ("tables", {"stations": {}}), ("tables", None),
         ("author_key", "ed25519"), ("author_key", ""), ("nonce", None), ("purpose", ""), ("timezone", 8),
-        ("records", None), ("records", {}), ("records", {"bytes": "1", "sha256": "x"}),
     ],
 )  # fmt: skip
 def test_a_field_of_a_wrong_form_is_refused(tools: Any, content: bytes, field: str, value: Any) -> None:
@@ -307,9 +339,24 @@ def test_a_finding_says_which_file_it_is_about_and_nothing_of_what_is_in_it(tool
 def test_records_that_were_changed_cut_or_swapped_are_refused(tools: Any, kit: Any) -> None:
     one, two, three = tools.chain(tools.OWNER, *(Opening("ab" * 32, "x", f"2026-01-0{n}") for n in (1, 2, 3)))
     whole = tools.sealed(kit, records=tools.lines(one, two, three)).content
-    for changed in (tools.lines(one, two), b"", tools.lines(one, three), tools.lines(one, two, three) + b"\n"):
-        files = {**tools.files_of(whole), CHAIN: changed}
-        assert tools.refused(tools.closed(contained(files))) == ["package-records-changed"]
+    last = tools.opened(whole).records.records[-1]
+    for changed, rule in (
+        ((one, two, three), "package-signature"),
+        ((one, two, last), "record-missing-link"),
+        ((two, three, last), "record-missing-link"),
+        ((one, three, two, last), "record-order"),
+    ):
+        assert rule in tools.refused(tools.with_records(whole, tools.lines(*changed)))
+    for more in (b"\n", b"\0", b" "):
+        assert tools.refused(tools.with_records(whole, tools.lines(one, two, three, last) + more))
+
+
+def test_records_of_which_some_are_hidden_are_as_good_as_shown(tools: Any, kit: Any) -> None:
+    one, two, three = tools.chain(tools.OWNER, *(Opening("ab" * 32, "x", f"2026-01-0{n}") for n in (1, 2, 3)))
+    package = tools.opened(tools.sealed(kit, records=tools.lines(one, two.hide(), three)).content)
+    assert [record.id for record in package.records][:3] == [one.id, two.id, three.id]
+    assert [record.kind for record in package.records] == ["opening", "", "opening", "release"]
+    assert refusals(package, tools.expected(kit, records=RecordSet((one, two)))) == ()
 
 
 @pytest.mark.parametrize("n", range(10))
@@ -326,13 +373,14 @@ def test_records_that_make_no_chain_are_refused_though_the_package_is_signed(
         (tools.lines(one, two, other), "record-fork"),
         (tools.lines(one, dataclasses.replace(two, body=bodies[2].to_body())), "record-signature"),
         (tools.lines(one, stranger), "package-records"),
-        (tools.lines(one)[:-1], "package-records"),
+        (tools.lines(one).replace(b"\n", b"\r\n"), "record-missing-link"),
         (b"not a record\n" + tools.lines(one), "package-records"),
         (tools.lines(two, one), "record-order"),
         (b"not a record\n", "package-records"),
         (tools.lines(one, one, two), "package-records"),
     )[n]
-    assert rule in tools.refused(tools.with_records(content, wrong, tools.OWNER))
+    records = tools.vouched(wrong, tools.files_of(content)[MANIFEST], tools.OWNER)
+    assert rule in tools.refused(tools.with_records(content, records))
 
 
 def test_the_chains_of_keys_that_gave_their_place_travel_with_the_key_that_took_it(tools: Any, kit: Any) -> None:
@@ -355,9 +403,11 @@ def test_a_chain_that_was_written_anew_is_refused_and_an_older_one_is_not(tools:
     _, another = tools.chain(tools.OWNER, tools.signed(agreement, kit.OWNER), Opening("cd" * 32, "x", "2026-01-01"))
     late = tools.opened(tools.sealed(kit, records=tools.lines(one)).content)
     anew = tools.opened(tools.sealed(kit, records=tools.lines(one, another)).content)
+    seen = *late.records, next_after(late.records.records[-1], two.kind, two.body, tools.OWNER, two.recorded_at)
+    assert refusals(late, tools.expected(kit, records=RecordSet(seen))) == ()
     held = tools.expected(kit, records=RecordSet((one, two)))
-    assert refusals(late, held) == ()
-    assert [finding.rule for finding in refusals(anew, held)] == ["package-chain-rewritten"]
+    for changed in (anew, late):
+        assert [finding.rule for finding in refusals(changed, held)] == ["package-chain-rewritten"]
 
 
 # Whether it may be opened here
@@ -410,6 +460,13 @@ def test_another_purpose_owner_or_recipient_than_agreed_opens_nothing(tools: Any
     assert tools.rules(kit, recipient, party="eastfell") == ["release-recipient"]
 
 
+def test_a_package_that_another_role_approved_is_not_opened(tools: Any, kit: Any, content: bytes) -> None:
+    files = tools.files_of(content)
+    before = tools.without_last(files[CHAIN])
+    records = tools.vouched(before, files[MANIFEST], tools.OWNER, approved_by="westfell/intern")
+    assert tools.rules(kit, tools.with_records(content, records)) == ["package-not-approved"]
+
+
 def test_a_package_opens_once(tools: Any, kit: Any) -> None:
     sealed = tools.sealed(kit)
     assert tools.rules(kit, sealed.content, opened={sealed.package}) == ["package-opened"]
@@ -456,21 +513,50 @@ def test_a_package_signed_by_another_scheme_opens_where_that_is_known(
 # Opened without this program
 
 
-def test_the_public_age_program_opens_it(tools: Any, content: bytes, tmp_path: Path) -> None:
-    age, unzip, openssl = (shutil.which(name) for name in ("age", "unzip", "openssl"))
-    if not (age and unzip and openssl):
-        pytest.skip("needs the programs age, unzip and openssl on the path")
+@pytest.mark.parametrize("decrypted_by", ["age", "a stand-in for it"])
+def test_the_public_programs_open_and_check_it(tools: Any, content: bytes, tmp_path: Path, decrypted_by: str) -> None:
+    needed = ("unzip", "openssl", *(("age",) if decrypted_by == "age" else ()))
+    if missing := [name for name in needed if not shutil.which(name)]:
+        pytest.skip(f"needs on the path: {', '.join(missing)}")
     work = tmp_path / "by-hand"
     work.mkdir()
     (work / "identity.txt").write_text(f"{tools.US}\n")
     (work / "package.age").write_bytes(content)
-    script = (Path(__file__).parents[3] / "docs" / "packages.md").read_text("utf-8").split("```sh\n")[1].split("```")[0]
-    done = subprocess.run(["bash", "-euc", script], cwd=work, capture_output=True, text=True, check=False)
+    (work / "plain.zip").write_bytes(tools.plain_of(content))
+    by_age, by_hand = BY_HAND.split("\n", 1)
+    assert by_age.startswith("age --decrypt")
+    line = by_age if decrypted_by == "age" else "cp plain.zip package.zip"
+    done = run_by_hand(work, f"{line}\n{by_hand}")
     assert done.returncode == 0, done.stderr
     assert "Signature Verified Successfully" in done.stdout
+    assert "stations.csv: as signed" in done.stdout
     assert (work / "package" / "stations.csv").read_bytes() == tools.files_of(content)["stations.csv"]
-    damaged = read_canonical((work / "package" / MANIFEST).read_bytes())
-    assert canonical(damaged) == tools.files_of(content)[MANIFEST]
+
+
+def test_what_is_checked_by_hand_fails_where_the_owner_signed_something_else(
+    tools: Any, content: bytes, tmp_path: Path
+) -> None:
+    if missing := [name for name in ("unzip", "openssl") if not shutil.which(name)]:
+        pytest.skip(f"needs on the path: {', '.join(missing)}")
+    for n, forged in enumerate(
+        (
+            tools.forged(content, None, purpose=lambda _: "press"),
+            tools.with_records(content, tools.files_of(content)[CHAIN].replace(b"data-steward", b"data-stewarD")),
+        )
+    ):
+        work = tmp_path / f"by-hand-{n}"
+        work.mkdir()
+        (work / "plain.zip").write_bytes(tools.plain_of(forged))
+        done = run_by_hand(work, "cp plain.zip package.zip\n" + BY_HAND.split("\n", 1)[1])
+        assert done.returncode != 0
+        assert "Signature Verified Successfully" not in done.stdout
+
+
+BY_HAND = (Path(__file__).parents[3] / "docs" / "packages.md").read_text("utf-8").split("```sh\n")[1].split("```")[0]
+
+
+def run_by_hand(work: Path, script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["bash", "-euc", script], cwd=work, capture_output=True, text=True, check=False)
 
 
 def _all(text: bytes, mark: bytes) -> Iterator[int]:

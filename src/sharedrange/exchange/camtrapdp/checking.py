@@ -34,12 +34,14 @@ OBSERVATION_COLUMNS = (
     *("observationID", "deploymentID", "mediaID", "eventID", "eventStart", "eventEnd", "observationLevel"),
     *("observationType", "scientificName", "count", "lifeStage", "sex", "individualID", "flank", "observationTags"),
 )
+BOX_COLUMNS = ("bboxX", "bboxY", "bboxWidth", "bboxHeight")
 KEPT: Mapping[str, Kept] = {
     "deployments": Kept(frozenset(DEPLOYMENT_COLUMNS)),
     "media": Kept(frozenset({"mediaID", "deploymentID", "timestamp", "filePath"}), frozenset({"timestamp"})),
     "observations": Kept(
-        frozenset(OBSERVATION_COLUMNS),
+        frozenset({*OBSERVATION_COLUMNS, *BOX_COLUMNS}),
         frozenset({"eventStart"}),
+        loose=frozenset(BOX_COLUMNS),
     ),
 }
 """Columns of 1.0.2 that become part of a survey or are looked at across tables."""

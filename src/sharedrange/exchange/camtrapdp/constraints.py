@@ -47,10 +47,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Columns of a table that the survey is made of, and those times whose text is kept too."""
+    """Columns of a table that the survey is made of, and those times whose text is kept too.
+
+    `loose`: columns that are kept where they are right, and whose mistakes are no reason to refuse the rest.
+    """
 
     columns: frozenset[str]
     texts: frozenset[str] = frozenset()
+    loose: frozenset[str] = frozenset()
 
 
 def check(text: Text, schema: TableSchema, kept: Kept, timezone: str) -> tuple[Table, list[Broken], list[Finding]]:
@@ -72,7 +76,7 @@ def check(text: Text, schema: TableSchema, kept: Kept, timezone: str) -> tuple[T
 
 def severity(field: str, kept: Kept) -> Severity:
     """An error in a column that the survey is made of, else a warning."""
-    return Severity.ERROR if field in kept.columns else Severity.WARNING
+    return Severity.ERROR if field in kept.columns - kept.loose else Severity.WARNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,8 @@ class _Checker:
         types = self._types()
         frame = pl.DataFrame(values)
         lacking = [pl.lit(None, dtype=t).alias(n) for n, t in types.items() if n not in frame.columns]
-        return frame.with_columns(lacking).select(ROW, *types), found
+        # Columns in unlike pieces would be copied whole by every later choice of columns.
+        return frame.with_columns(lacking).select(ROW, *types).rechunk(), found
 
     def _in_order(self) -> list[str]:
         return [field.name for field in self.schema.fields if field.name in (*self.text.names, *self.kept.columns)]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import polars as pl
 
 from sharedrange.core.finding import Severity
 from sharedrange.exchange.camtrapdp.broken import Broken, broken
 from sharedrange.exchange.camtrapdp.constraints import Table
-from sharedrange.exchange.camtrapdp.package import Package
+from sharedrange.exchange.camtrapdp.package import Package, open_package
+from sharedrange.exchange.delivery import Delivery
 from sharedrange.exchange.opening import MIB
 from sharedrange.exchange.tables import ROW
 
@@ -31,14 +33,30 @@ def check_photos(package: Package, media: Table) -> list[Broken]:
     return broken((media.file, "media"), "duplicate-media", "filePath", again.drop("key"), Severity.WARNING)
 
 
+def photo_reader(folder: Path, delivery: Delivery) -> Callable[[str], bytes | None]:
+    """How the bytes of a medium are had by its path; None for one that did not come along, or lies on a network."""
+    package, _ = open_package(folder, delivery)
+
+    def read(path: str) -> bytes | None:
+        if package is None or "://" in path:
+            return None
+        content, _ = package.opened.read(_local(package, path), MAX_PHOTO_BYTES)
+        return content
+
+    return read
+
+
+def _local(package: Package, path: str) -> str:
+    """Where a medium lies in the delivery."""
+    return posixpath.normpath(package.base + path)
+
+
 def _contents(package: Package, paths: pl.Series) -> pl.Series:
     """SHA-256 of each path's file, where it came along and another file is as long; else the path."""
     sizes = package.opened.sizes
     if all(name.endswith(_NO_PHOTO) for name in sizes):
         return paths
-    local = {
-        path: posixpath.normpath(package.base + path) for path in paths.drop_nulls().to_list() if "://" not in path
-    }
+    local = {path: _local(package, path) for path in paths.drop_nulls().to_list() if "://" not in path}
     hashes = _hashes(package, sizes, {name for name in local.values() if name in sizes})
     known = {path: hashes[name] for path, name in local.items() if name in hashes}
     return paths.replace(known) if known else paths

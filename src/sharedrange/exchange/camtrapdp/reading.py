@@ -19,10 +19,10 @@ import polars as pl
 from sharedrange.core.contents import Delivered
 from sharedrange.core.files import folder_hash
 from sharedrange.core.finding import Finding, Severity, Where, errors
-from sharedrange.core.survey import DEPLOYMENTS, EFFORT, MEDIA, OBSERVATIONS, Survey, conform
+from sharedrange.core.survey import BOXES, DEPLOYMENTS, EFFORT, MEDIA, OBSERVATIONS, Survey, conform
 from sharedrange.exchange.camtrapdp.broken import broken, findings
 from sharedrange.exchange.camtrapdp.cells import long_texts
-from sharedrange.exchange.camtrapdp.checking import Checked, validate
+from sharedrange.exchange.camtrapdp.checking import BOX_COLUMNS, Checked, validate
 from sharedrange.exchange.camtrapdp.constraints import TEXT, Table
 from sharedrange.exchange.camtrapdp.meaning import flank_tag
 from sharedrange.exchange.delivery import Delivery
@@ -41,12 +41,13 @@ def read_delivered(folder: Path, delivery: Delivery) -> tuple[Delivered | None, 
     checked, found = validate(folder, delivery)
     if checked is None:
         return None, found
-    observations, notes = counted_once(checked.observations)
+    boxes = _boxes(checked.observations.rows, delivery)
+    observations, notes = counted_once(replace(checked.observations, rows=checked.observations.rows.drop(BOX_COLUMNS)))
     checked = replace(checked, observations=observations)  # and the memory of what is not counted is free
     found = (*found, *notes)
     if errors(found):
         return None, found
-    survey = _survey(checked, delivery)
+    survey = replace(_survey(checked, delivery), boxes=boxes)
     return Delivered(survey=replace(survey, source=folder_hash(folder)), not_carried=checked.not_carried), found
 
 
@@ -152,9 +153,33 @@ def _deployments(rows: pl.DataFrame, delivery: Delivery) -> pl.DataFrame:
 
 
 def _observations(rows: pl.DataFrame, delivery: Delivery) -> pl.DataFrame:
+    return _renamed(_with_names(rows, delivery), _OBSERVATION_NAMES, OBSERVATIONS)
+
+
+def _with_names(rows: pl.DataFrame, delivery: Delivery) -> pl.DataFrame:
+    """Observations with the catalogue of their individuals, and the flank that their column or a tag tells."""
     own = pl.when(pl.col("individualID").is_not_null()).then(pl.lit(delivery.catalogue))
     flank = pl.coalesce(pl.col("flank").cast(pl.String), flank_tag())
-    return _renamed(rows.with_columns(own.alias("catalogue"), flank.alias("flank")), _OBSERVATION_NAMES, OBSERVATIONS)
+    return rows.with_columns(own.alias("catalogue"), flank.alias("flank"))
+
+
+_BOX_NAMES = {
+    "mediaID": "media",
+    **dict(zip(BOX_COLUMNS, ("box_x", "box_y", "box_width", "box_height"), strict=True)),
+    "observationType": "type",
+    "scientificName": "taxon",
+    "lifeStage": "life_stage",
+    "individualID": "individual",
+}
+
+
+def _boxes(rows: pl.DataFrame, delivery: Delivery) -> pl.DataFrame:
+    """What was told apart in each picture in which anything has a box, at whatever level the animals are counted."""
+    boxed = rows.filter(pl.col("bboxX").is_not_null())["mediaID"].drop_nulls().unique()
+    if not len(boxed):
+        return pl.DataFrame(schema=BOXES)
+    told = rows.filter(pl.col("mediaID").is_in(boxed.to_list()))
+    return conform(_with_names(told, delivery).rename(_BOX_NAMES), BOXES)
 
 
 def _effort(gaps: Sheet | None) -> pl.DataFrame:

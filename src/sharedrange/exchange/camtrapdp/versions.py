@@ -48,7 +48,9 @@ def old_columns(version: str, table: str, kept: Kept) -> Kept:
     lacking = {"observations": {"eventEnd", "observationLevel"}}.get(table, set())
     columns = {old.get(name, name) for name in kept.columns - lacking}
     columns |= {"media": {"sequenceID"}}.get(table, set())
-    return Kept(frozenset(columns), frozenset(old.get(name, name) for name in kept.texts - lacking))
+    return replace(
+        kept, columns=frozenset(columns), texts=frozenset(old.get(name, name) for name in kept.texts - lacking)
+    )
 
 
 def renewed(version: str, tables: Mapping[str, Table]) -> dict[str, Table]:

@@ -18,7 +18,6 @@ from sharedrange.exchange.tables import FILE, ROW, Column, Sheet, flag, repeated
 
 MAX_LEVELS = 10  # of events in events
 DATED = ("eventDate", "eventTime", "year", "month", "day", "verbatimEventDate")
-PLACED = ("decimalLatitude", "decimalLongitude", "geodeticDatum", "coordinateUncertaintyInMeters")
 INVENTORY_COLUMNS = (
     Column(ID, required=True),
     Column("samplingEffortValue", "number", low=0),

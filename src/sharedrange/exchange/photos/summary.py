@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from sharedrange.core.files import write_atomically
 from sharedrange.core.finding import Finding, Where
 from sharedrange.core.progress import Progress, silent
 from sharedrange.core.sheets import neutral
-from sharedrange.exchange.delivery import FILE_NAME, Delivery, declared
+from sharedrange.exchange.delivery import FILE_NAME, Delivery, declared, toml_value
 from sharedrange.exchange.opening import open_path, shown
 from sharedrange.exchange.photos import health
 from sharedrange.exchange.photos.bursts import bursts
@@ -181,13 +180,8 @@ def _delivery_toml(summary: Summary, known: Mapping[str, str], comments: Mapping
     lines = []
     for key in (key for key in _KEYS if key in values):
         lines += [f"# {line}" for line in comments.get(key, "").splitlines()]
-        lines.append(f"{key} = {_quoted(values[key])}")
+        lines.append(f"{key} = {toml_value(values[key])}")
     return ("\n".join(lines) + "\n").encode()
-
-
-def _quoted(text: str) -> str:
-    """A TOML string; JSON's escapes are TOML's but for DEL."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _stations_csv(summary: Summary) -> bytes:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from sharedrange.core import contents, survey
-from sharedrange.core.contents import SiteCounts
+from sharedrange.core.contents import Genotypes, SiteCounts
 from sharedrange.core.survey import DEPLOYMENTS, OBSERVATIONS, Survey, conform
 from sharedrange.exchange.positions import frame_of
 from sharedrange.exchange.released.tables import Released
@@ -39,6 +39,8 @@ def survey_of(released: Released, dataset: str, source: str) -> Survey:
         effort=_gaps(watched, days),
         source=source,
         resolution=released.resolution,
+        taxa=released.told.taxa,
+        not_taxa=released.told.not_taxa,
     )
 
 
@@ -55,6 +57,21 @@ def counts_of(released: Released, dataset: str, source: str) -> SiteCounts:
         frame_of(released.told.crs),
         visits=conform(rows, contents.VISITS),
         counts=conform(released["counts"], contents.COUNTS),
+        source=source,
+    )
+
+
+def genotypes_of(released: Released, dataset: str, source: str) -> Genotypes:
+    """The samples of a release, without what was read in them: each was taken when its period begins."""
+    samples = released["samples"]
+    days = _calendar(samples["period"], samples["days"], released.told.timezone)
+    rows = samples.join(days.select(period="day", taken="midnight"), on="period", how="left", maintain_order="left")
+    return Genotypes(
+        released.told.owner,
+        dataset,
+        frame_of(released.told.crs),
+        samples=conform(rows.with_columns(_as_told("taken_text")), contents.SAMPLES),
+        alleles=pl.DataFrame(schema=contents.ALLELES),
         source=source,
     )
 

@@ -9,13 +9,29 @@ from typing import Any
 
 from sharedrange.core.finding import Finding, Where
 from sharedrange.core.grids import GEOGRAPHIC, Grid
-from sharedrange.core.release import COUNT_TABLES, FORMAT, MANIFEST, RESOLUTIONS, SURVEY_TABLES, file_of
+from sharedrange.core.release import (
+    COUNT_TABLES,
+    CROSSING_TABLES,
+    FORMAT,
+    MANIFEST,
+    PICTURE_TABLES,
+    RESOLUTIONS,
+    SAMPLE_TABLES,
+    SURVEY_TABLES,
+    file_of,
+)
 from sharedrange.core.when import is_zone
 from sharedrange.exchange.delivery import LOCAL
 from sharedrange.exchange.opening import MIB, Opened, shown
 
 MAX_BYTES = MIB
-KINDS: Mapping[str, tuple[str, ...]] = {"survey": tuple(SURVEY_TABLES), "counts": tuple(COUNT_TABLES)}
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "survey": tuple(SURVEY_TABLES),
+    "counts": tuple(COUNT_TABLES),
+    "crossings": tuple(CROSSING_TABLES),
+    "pictures": tuple(PICTURE_TABLES),
+    "samples": tuple(SAMPLE_TABLES),
+}
 """Kind of a package's content -> its tables. All of a kind's tables are there, some of them perhaps without rows."""
 
 
@@ -24,7 +40,8 @@ class Told:
     """What a release says of itself.
 
     `owner`: whose data; `timezone`: where its days begin; `grid`: by which its cells are cut; `resolutions`: kind of
-    content -> how long its periods are; `sha256`: table -> hash of its file, where a package was made of it.
+    content -> how long its periods are; `sha256`: table -> hash of its file, where a package was made of it; `taxa` and
+    `not_taxa`: what the records of a survey can be of (`core.survey.Survey`).
     """
 
     owner: str
@@ -32,6 +49,8 @@ class Told:
     grid: Grid
     resolutions: Mapping[str, str]
     sha256: Mapping[str, str]
+    taxa: tuple[str, ...] = ()
+    not_taxa: tuple[str, ...] = ()
 
     @property
     def crs(self) -> str:
@@ -57,7 +76,13 @@ def read_told(opened: Opened, party: str) -> tuple[Told | None, list[Finding]]:
         return None, found
     resolutions = {kind: frame["resolution"] for kind, frame in given["frames"].items()}
     sha256 = {name: entry["sha256"] for name, entry in given.get("tables", {}).items()}
-    return Told(given["owner"], given["timezone"], _grid(given["grid"]), resolutions, sha256), []
+    return Told(given["owner"], given["timezone"], _grid(given["grid"]), resolutions, sha256, *_taxa(given)), []
+
+
+def _taxa(given: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the records of a survey can be of (nothing: of all), and what of that they are not."""
+    survey = given["frames"].get("survey", {})
+    return tuple(survey.get("taxa", ())), tuple(survey.get("taxa_withheld", ()))
 
 
 def _wrong(given: Any) -> Iterator[Finding]:
@@ -96,7 +121,10 @@ def _are_frames(given: Any) -> bool:
 
 
 def _is_frame(kind: Any, frame: Any) -> bool:
-    return kind in KINDS and isinstance(frame, dict) and frame.get("resolution") in RESOLUTIONS
+    if kind not in KINDS or not isinstance(frame, dict) or frame.get("resolution") not in RESOLUTIONS:
+        return False
+    named = [frame.get(key, []) for key in ("taxa", "taxa_withheld")]
+    return all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in named)
 
 
 def _are_tables(given: Any) -> bool:
@@ -118,6 +146,6 @@ _EXPECTED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "owner": (lambda given: isinstance(given, str) and bool(given), "a party's id"),
     "timezone": (lambda given: isinstance(given, str) and is_zone(given), "an IANA time zone"),
     "grid": (_is_grid, "id, crs (geographic or local:<name>) and sizes of a grid"),
-    "frames": (_are_frames, f"survey or counts, each with a resolution of {', '.join(RESOLUTIONS)}"),
+    "frames": (_are_frames, f"{', '.join(KINDS)}, each with a resolution of {', '.join(RESOLUTIONS)}"),
     "tables": (_are_tables, "name, file and sha256 of each table"),
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from sharedrange.core.contents import Delivered
+from sharedrange.core.contents import Crossings, Delivered
 from sharedrange.core.files import folder_hash
 from sharedrange.core.finding import Finding, Severity, Where, errors
 from sharedrange.core.release import MANIFEST, file_of
@@ -14,8 +14,11 @@ from sharedrange.core.survey import Survey
 from sharedrange.exchange.delivery import Delivery
 from sharedrange.exchange.grids import SUFFIXES
 from sharedrange.exchange.opening import Opened, open_path, shown
-from sharedrange.exchange.released.dating import counts_of, survey_of
+from sharedrange.exchange.released.crossings import KIND as CROSSINGS
+from sharedrange.exchange.released.crossings import read_crossings
+from sharedrange.exchange.released.dating import counts_of, genotypes_of, survey_of
 from sharedrange.exchange.released.manifest import Told, read_told
+from sharedrange.exchange.released.pictures import PICTURES, about_pictures
 from sharedrange.exchange.released.tables import Released, read_tables
 
 T = TypeVar("T")
@@ -23,9 +26,10 @@ _TOLD_FROM_M = 1000.0  # no cat that is counted by its marks moves less in a sea
 
 
 def read(folder: Path, delivery: Delivery) -> tuple[Delivered | None, tuple[Finding, ...]]:
-    """What a released package holds, as a dated survey and counts at sites; None if a finding is an error.
+    """What a released package holds, as a dated survey, counts at sites and samples; None if a finding is an error.
 
-    Time zone and frame are those of release.json. Periods become days by a convention, and a note says so.
+    Time zone and frame are those of release.json. Periods become days by a convention, and a note says so. Pictures
+    are for people to look at: they are checked, and a note says where they lie.
     """
     opened, found = open_path(folder)
     if opened is None:
@@ -34,20 +38,30 @@ def read(folder: Path, delivery: Delivery) -> tuple[Delivered | None, tuple[Find
     if told is None:
         return None, tuple(found)
     found += _unread(opened, told)
+    source, dataset = folder_hash(folder), delivery.dataset
     kinds: dict[str, Released] = {}
+    crossings: Crossings | None = None
     for kind in told.resolutions:
+        if kind == CROSSINGS:
+            crossings, more = read_crossings(opened, told, dataset, source)
+            found += more
+            continue
+        if kind == PICTURES:
+            found += about_pictures(opened, told)
+            continue
         released, more = read_tables(opened, told, kind)
         found += more
         if released is not None and any(sheet.rows.height for sheet in released.sheets.values()):
             kinds[kind] = released
-    if not errors(found) and not kinds:
+    if not errors(found) and not kinds and PICTURES not in told.resolutions:
         found.append(Finding("nothing-delivered", {}, Where(MANIFEST)))
     if errors(found):
         return None, tuple(found)
-    source, dataset = folder_hash(folder), delivery.dataset
     delivered = Delivered(
         survey=_made(kinds.get("survey"), lambda one: survey_of(one, dataset, source)),
         counts=_made(kinds.get("counts"), lambda one: counts_of(one, dataset, source)),
+        genotypes=_made(kinds.get("samples"), lambda one: genotypes_of(one, dataset, source)),
+        crossings=crossings,
     )
     return delivered, (*found, *_about_periods(kinds.get("survey")), *_about_cells(delivered.survey))
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 import polars as pl
 
-from sharedrange.core.finding import Finding, Severity, Where, errors
+from sharedrange.core.finding import Fact, Finding, Severity, Where, errors
 from sharedrange.core.grids import Grid
 from sharedrange.core.release import KEYS, TABLES, file_of, next_period, period_of
 from sharedrange.core.sheets import as_written
@@ -27,9 +27,12 @@ _UNIQUE: Mapping[str, tuple[str, ...]] = {
     "effort": ("station", "period"),
     "encounters": _ANIMAL,
     "visits": ("visit",),
+    "pictures": ("picture",),
+    "samples": ("sample",),
+    "crossings": ("taxon", "partner", "season"),
 }
 """Table -> the columns that no two of its rows share; an empty one is a value here."""
-_PLACE_OF = {"survey": "stations", "counts": "visits"}
+_PLACE_OF = {"survey": "stations", "counts": "visits", "samples": "samples"}
 _YEARS = range(1900, 2200)  # as for every time that a door reads
 
 
@@ -51,21 +54,21 @@ def read_tables(opened: Opened, told: Told, kind: str) -> tuple[Released | None,
     sheets: dict[str, Sheet] = {}
     found: list[Finding] = []
     for name in KINDS[kind]:
-        sheet, more = _sheet(opened, told, name, resolution)
+        sheet, more = read_table(opened, told, name, resolution)
         found += more
         if sheet is not None:
             sheets[name] = sheet
     if len(sheets) < len(KINDS[kind]):
         return None, found
     released, more = _placed(Released(told, resolution, sheets), _PLACE_OF[kind])
-    found += [*more, *(_about_survey(released) if kind == "survey" else _about_counts(released))]
+    found += [*more, *_ABOUT[kind](released)]
     return (None if errors(found) else released), found
 
 
 # --- one table ---
 
 
-def _sheet(opened: Opened, told: Told, name: str, resolution: str) -> tuple[Sheet | None, list[Finding]]:
+def read_table(opened: Opened, told: Told, name: str, resolution: str) -> tuple[Sheet | None, list[Finding]]:
     """One table's file with the columns of its schema, typed; None if it cannot be read."""
     file = file_of(name)
     if file not in opened.sizes:
@@ -82,9 +85,10 @@ def _sheet(opened: Opened, told: Told, name: str, resolution: str) -> tuple[Shee
     needed = tuple(column for column in KEYS[name])
     target = Target(name, TABLES[name], needed, ())
     rows, found = typed(sheet.with_rows(sheet.rows.with_columns(texts)), target.columns)
-    if "period" in TABLES[name]:
-        rows, more = _with_periods(rows, resolution)
-        found += more
+    for column in ("period", "season"):
+        if column in TABLES[name]:
+            rows, more = _with_periods(rows, resolution, column)
+            found += more
     return rows, [*found, *_repeated(rows, name)]
 
 
@@ -93,9 +97,14 @@ def _text(opened: Opened, file: str, sha256: str | None) -> tuple[str | None, li
     content, found = opened.read(file)
     if content is None:
         return None, found
-    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+    if sha256 is not None and sha256_of(content) != sha256:
         return None, [Finding("file-changed", {"path": file}, Where(file))]
     return opened.text(file, "utf-8")
+
+
+def sha256_of(content: bytes) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def _wrong_columns(sheet: Sheet, name: str) -> list[Finding]:
@@ -104,16 +113,16 @@ def _wrong_columns(sheet: Sheet, name: str) -> list[Finding]:
     return [*missing_columns(sheet, TABLES[name].names()), *found]
 
 
-def _with_periods(sheet: Sheet, resolution: str) -> tuple[Sheet, list[Finding]]:
-    """The table with `period` as a day and `days`, how many days the period has."""
-    first = {text: day for text in sheet.rows["period"].drop_nulls().unique() if (day := _first_day(text, resolution))}
+def _with_periods(sheet: Sheet, resolution: str, column: str) -> tuple[Sheet, list[Finding]]:
+    """The table with the periods of a column as their first days, and `days`, how many days each has."""
+    first = {text: day for text in sheet.rows[column].drop_nulls().unique() if (day := _first_day(text, resolution))}
     days = {text: (next_period(day, resolution) - day).days for text, day in first.items()}
-    wrong = pl.col("period").is_not_null() & ~pl.col("period").is_in(list(first))
-    facts = {"value": pl.col("period"), "resolution": pl.lit(resolution)}
-    found = flag(sheet, wrong, "released-period", field="period", facts=facts)
+    wrong = pl.col(column).is_not_null() & ~pl.col(column).is_in(list(first))
+    facts = {"value": pl.col(column), "resolution": pl.lit(resolution)}
+    found = flag(sheet, wrong, "released-period", field=column, facts=facts)
     rows = sheet.rows.with_columns(
-        pl.col("period").replace_strict(first, default=None, return_dtype=pl.Date),
-        days=pl.col("period").replace_strict(days, default=None, return_dtype=pl.Int64),
+        pl.col(column).replace_strict(first, default=None, return_dtype=pl.Date),
+        days=pl.col(column).replace_strict(days, default=None, return_dtype=pl.Int64),
     )
     return sheet.with_rows(rows), found
 
@@ -236,3 +245,19 @@ def _about_counts(released: Released) -> Iterator[Finding]:
     one = pl.col("effort").is_null() != pl.col("effort_unit").is_null()
     if half := visits.rows.filter(one).height:
         yield Finding("released-effort-unit", {"rows": half}, Where(visits.file), Severity.NOTE)
+
+
+def _about_samples(released: Released) -> Iterator[Finding]:
+    """What a sample that somebody released does not say: what was read in it, and the day."""
+    sheet = released.sheets["samples"]
+    if sheet.rows.height:
+        facts: dict[str, Fact] = {"n": sheet.rows.height, "resolution": released.resolution}
+        yield Finding("released-samples", facts, Where(sheet.file), Severity.NOTE)
+
+
+_ABOUT: Mapping[str, Callable[[Released], Iterator[Finding]]] = {
+    "survey": _about_survey,
+    "counts": _about_counts,
+    "samples": _about_samples,
+}
+"""Kind of content -> what is worth knowing between and about its tables."""

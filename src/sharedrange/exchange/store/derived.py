@@ -50,9 +50,9 @@ def _tables(known: Import, root: Path, folder: Path) -> Iterator[tuple[str, int,
     deployments, effort = (load(known.paths(root, n), TABLES[n].schema) for n in ("deployments", "effort"))
     spans = watched(survey_of(known.facts["survey"], deployments, effort), known.source)
     file, station = folder / "watched.parquet", folder / "stations.parquet"
-    save(spans, file)
+    save(spans.lazy(), file)
     yield "watched", NO_YEAR, file, spans.height
-    save(stations(deployments), station)
+    save(stations(deployments).lazy(), station)
     if observations := known.paths(root, "observations"):
         with duck(IMPORT_MEMORY_MB, folder) as open_duck:
             yield from Deriving(open_duck, observations, station, file, known.source).write(folder)

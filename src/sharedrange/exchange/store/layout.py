@@ -19,6 +19,7 @@ from sharedrange.core.contents import (
     PROPOSALS,
     SAMPLES,
     VISITS,
+    Crossings,
     Delivered,
     Genotypes,
     Patrols,
@@ -26,13 +27,15 @@ from sharedrange.core.contents import (
     SiteCounts,
     Tracks,
 )
-from sharedrange.core.survey import DEPLOYMENTS, EFFORT, MEDIA, OBSERVATIONS, UTC, Survey
+from sharedrange.core.release import CROSSINGS
+from sharedrange.core.survey import BOXES, DEPLOYMENTS, EFFORT, MEDIA, OBSERVATIONS, UTC, Survey
 
 ROW = "row"  # column of the files: the place of a row in its table as delivered
 NOTES = "notes"  # what the reader of a delivery says about it, a file beside its tables
 NO_YEAR = 0  # the year of rows without a date
 HASH_LENGTH = 16
 LONGEST_NAME = 60  # characters of a party or dataset in a path; up to 240 bytes, where 255 are allowed
+_YEAR, _PLACE = " year", " place"  # beginning with a space, as no column of a table does
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|=%]|^\.')
 
 
@@ -60,6 +63,7 @@ TABLES: Mapping[str, Kept] = {
         Kept("deployments", DEPLOYMENTS, "survey", "deployments", "start", ("deployment",)),
         Kept("effort", EFFORT, "survey", "effort", "start", ("deployment", "start", "session", "occasion")),
         Kept("media", MEDIA, "survey", "media", "taken", ("deployment", "taken"), "media"),
+        Kept("boxes", BOXES, "survey", "boxes", "", ("media",)),
         Kept("observations", OBSERVATIONS, "survey", "observations", "start", ("deployment", "start"), "observation"),
         Kept("visits", VISITS, "counts", "visits", "start", ("site", "start"), "visit"),
         Kept("counts", COUNTS, "counts", "counts", "", ("visit", "taxon")),
@@ -71,6 +75,7 @@ TABLES: Mapping[str, Kept] = {
             "patrol_observations", PATROL_OBSERVATIONS, "patrols", "observations", "at", ("patrol", "at"), "observation"
         ),
         Kept("proposals", PROPOSALS, "proposals", "proposals", "", ("media",)),
+        Kept("crossings", CROSSINGS, "crossings", "seasons", "", ("taxon", "partner")),
     )
 }
 """The tables of deliveries. Deployments have no key here: a trap of an earlier season may be delivered again."""
@@ -122,12 +127,13 @@ WATCHED = pl.Schema(
 DERIVED: Mapping[str, pl.Schema] = {"events": EVENTS, "captures": CAPTURES, "watched": WATCHED}
 
 _PARTS: Mapping[str, tuple[type, tuple[str, ...]]] = {
-    "survey": (Survey, ("party", "dataset", "frame", "dated", "source", "kind", "resolution")),
+    "survey": (Survey, ("party", "dataset", "frame", "dated", "source", "kind", "resolution", "taxa", "not_taxa")),
     "counts": (SiteCounts, ("party", "dataset", "frame", "source")),
     "tracks": (Tracks, ("party", "dataset", "frame", "source")),
     "genotypes": (Genotypes, ("party", "dataset", "frame", "source")),
     "patrols": (Patrols, ("party", "dataset", "frame", "source")),
     "proposals": (Proposals, ("party", "dataset", "source")),
+    "crossings": (Crossings, ("party", "dataset", "resolution", "timezone", "source")),
 }
 
 
@@ -152,11 +158,16 @@ def facts_of(delivered: Delivered) -> dict[str, Any]:
 def assembled(facts: Mapping[str, Any], tables: Mapping[str, pl.DataFrame]) -> Delivered:
     """The delivery again: the reverse of `facts_of` and `tables_of`."""
     parts = {
-        name: make(**facts[name], **{k.field: tables[k.name] for k in TABLES.values() if k.part == name})
+        name: make(**_as_given(facts[name]), **{k.field: tables[k.name] for k in TABLES.values() if k.part == name})
         for name, (make, _) in _PARTS.items()
         if name in facts
     }
     return replace(Delivered(**parts), not_carried=tuple(facts["not_carried"]))
+
+
+def _as_given(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON knows lists only; what is kept here was tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
 
 
 def owner(delivered: Delivered) -> tuple[str, str]:
@@ -168,12 +179,13 @@ def owner(delivered: Delivered) -> tuple[str, str]:
     return "", ""
 
 
-def years_of(kept: Kept, rows: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
-    """The rows of each year (UTC) of the table's time."""
+def years_of(kept: Kept, rows: pl.DataFrame) -> Iterator[tuple[int, pl.Series]]:
+    """Where the rows of each year (UTC) of the table's time stand, in the order of the file of that year."""
     year = pl.col(kept.time).dt.year().fill_null(NO_YEAR) if kept.time else pl.lit(NO_YEAR)
-    with_year = rows.with_columns(year.cast(pl.Int32).alias(" year"))
-    for (number,), of_year in with_year.partition_by(" year", as_dict=True, include_key=False).items():
-        yield int(number), of_year
+    keys = rows.select(year.cast(pl.Int32).alias(_YEAR), *kept.order).with_row_index(_PLACE)
+    places = keys.sort(*kept.order, _PLACE).select(_YEAR, _PLACE)
+    for (number,), of_year in places.partition_by(_YEAR, as_dict=True, maintain_order=True).items():
+        yield int(number), of_year[_PLACE]
 
 
 def place(table: str, party: str, dataset: str, year: int, source: str, *, ending: str = "parquet") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -15,22 +16,26 @@ from sharedrange.core.document import Document, Entry, Place, T, read_document, 
 from sharedrange.core.errors import InputError, ProgrammeError
 from sharedrange.core.finding import Fact, Finding
 from sharedrange.core.grids import nests
-from sharedrange.core.release import TABLES, may_name
+from sharedrange.core.release import TABLES, UNNAMED_TABLES, is_pseudonym, may_name
 from sharedrange.core.when import is_zone
 from sharedrange.sharing.agreement.types import (
     FORMAT,
     OUTPUTS,
     Agreement,
+    Cameras,
     Duties,
     GridSpec,
     Onward,
     Output,
     Rule,
     Valid,
+    as_compared,
 )
 
 _URN = re.compile(r"urn:agreement:[a-z0-9][a-z0-9.:_-]*")
 _LARGEST_CATEGORY = 4
+_NAMED = tuple(table for table in TABLES if table not in UNNAMED_TABLES)
+_LONGEST_MODEL = 80  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,8 @@ class _Head:
     language_of_reference: str = "en"
 
 
-_PARTS = ("valid", "grid", "duties", "rules", "outputs")
+_PARTS = ("valid", "grid", "duties", "cameras", "rules", "outputs")
+_LATER = ("cameras",)  # what format 1 had not from its first day
 
 
 def read_agreement(path: Path) -> Agreement:
@@ -72,9 +78,11 @@ def read_agreement(path: Path) -> Agreement:
 def agreement_hash(agreement: Agreement) -> str:
     """SHA-256 of the canonical JSON of all that an agreement says; its file's name, spacing and comments do not count.
 
-    Every field counts, those too that the file leaves to their strictest value: what both sides sign is whole.
+    Every field counts, those too that the file leaves to their strictest value: what both sides sign is whole. A part
+    that came into the format later counts where it says something, so that what was signed before stays signed.
     """
-    said = {name: part for name, part in _plain(agreement).items() if name not in ("file", "hash")}
+    silent = [name for name in _LATER if getattr(agreement, name) == getattr(_SAYS_NOTHING, name)]
+    said = {name: part for name, part in _plain(agreement).items() if name not in ("file", "hash", *silent)}
     return digest(said)
 
 
@@ -85,19 +93,22 @@ def _agreement(document: Document) -> tuple[Agreement | None, list[Finding]]:
     valid = _table(document, "valid", Valid, found)
     grid = _table(document, "grid", GridSpec, found) or GridSpec()
     duties = _table(document, "duties", Duties, found) or Duties()
+    cameras = _table(document, "cameras", Cameras, found) or Cameras()
     rules = read_section(document, "rules", Rule, found)
     outputs = read_section(document, "outputs", Output, found)
     if head is None or valid is None:
         return None, found
     found += [*_about_head(head, valid, Place(document)), *_about_grid(grid, Place(document, "grid"))]
+    found += _about_cameras(cameras, Place(document, "cameras"))
     found += [finding for rule in rules for finding in _about_rule(rule, grid)]
-    found += [*_twice(rules), *(finding for output in outputs for finding in _about_output(output, grid))]
+    found += [*_twice(rules), *(finding for output in outputs for finding in _about_output(output))]
     written = {f.name: getattr(head, f.name) for f in fields(head) if f.name != "agreement"}
     whole = Agreement(
         **written,
         valid=valid,
         grid=grid,
         duties=duties,
+        cameras=cameras,
         rules=tuple(_settled(entry.value) for entry in rules),
         outputs=tuple(entry.value for entry in outputs),
         file=document.name,
@@ -152,6 +163,16 @@ def _about_grid(grid: GridSpec, place: Place) -> Iterator[Finding]:
         yield Finding("agreement-grid-crs", {"given": grid.crs}, place("crs"))
 
 
+def _about_cameras(cameras: Cameras, place: Place) -> Iterator[Finding]:
+    """Names that are none, stand twice, or look like a name minted at random."""
+    seen: set[str] = set()
+    for name in cameras.names:
+        compared = as_compared(name)
+        if not compared or len(name) > _LONGEST_MODEL or compared in seen or is_pseudonym(name):
+            yield Finding("cameras-name", {"given": name[:_LONGEST_MODEL]}, place("names"))
+        seen.add(compared)
+
+
 def _about_rule(entry: Entry[Rule], grid: GridSpec) -> Iterator[Finding]:
     rule, place = entry.value, entry.place
     if not rule.taxa:
@@ -170,8 +191,8 @@ def _about_rule(entry: Entry[Rule], grid: GridSpec) -> Iterator[Finding]:
 def _about_columns(rule: Rule, place: Place) -> Iterator[Finding]:
     written: Mapping[str, Any] = rule.tables  # as read: nobody has looked into it yet
     for table, columns in written.items():
-        if table not in TABLES:
-            facts: dict[str, Fact] = {"rule": rule.id, "given": table[:80], "known": ", ".join(TABLES)}
+        if table not in _NAMED:
+            facts: dict[str, Fact] = {"rule": rule.id, "given": table[:80], "known": ", ".join(_NAMED)}
             yield Finding("rule-table", facts, place("tables"))
         elif not isinstance(columns, list | tuple) or (wrong := [c for c in columns if c not in may_name(table)]):
             given = ", ".join(map(str, wrong)) if isinstance(columns, list | tuple) else str(columns)[:80]
@@ -179,13 +200,14 @@ def _about_columns(rule: Rule, place: Place) -> Iterator[Finding]:
             yield Finding("rule-column", facts, place("tables"))
 
 
-def _about_output(entry: Entry[Output], grid: GridSpec) -> Iterator[Finding]:
+def _about_output(entry: Entry[Output]) -> Iterator[Finding]:
     output, place = entry.value, entry.place
     if output.kind not in OUTPUTS:
         yield Finding("output-kind", {"given": output.kind[:80], "known": ", ".join(OUTPUTS)}, place("kind"))
-    if output.cell is not None and output.cell not in grid.sizes:
-        sizes = ", ".join(f"{size:g}" for size in grid.sizes)
-        yield Finding("rule-cell", {"rule": output.kind, "given": output.cell, "known": sizes}, place("cell"))
+    for name in ("least_animals", "wait_days"):
+        if getattr(output, name) < 0:
+            facts: dict[str, Fact] = {"rule": output.kind, "key": name, "given": getattr(output, name)}
+            yield Finding("rule-negative", facts, place(name))
 
 
 def _twice(rules: Iterable[Entry[Rule]]) -> Iterator[Finding]:
@@ -194,6 +216,9 @@ def _twice(rules: Iterable[Entry[Rule]]) -> Iterator[Finding]:
         if entry.value.id in seen:
             yield Finding("rule-twice", {"rule": entry.value.id}, entry.place("id"))
         seen.add(entry.value.id)
+
+
+_SAYS_NOTHING = Agreement("", "", "", (), (), Valid(date.min, date.max), "")
 
 
 def _plain(value: Any) -> Any:

@@ -18,7 +18,7 @@ EVERY_TAXON = "*"  # a rule for this taxon holds for all
 
 Identity = Literal["none", "pseudonym", "code"]
 Media = Literal["none", "crops", "originals"]
-Concordance = Literal["none", "joint-id"]
+Concordance = Literal["none", "crossings", "joint-id"]
 Onward = Literal["none", "listed", "public"]
 Few = Literal["withhold", "join"]
 Resolution = Literal["day", "week", "month", "quarter", "year"]
@@ -27,8 +27,8 @@ Resolution = Literal["day", "week", "month", "quarter", "year"]
 IDENTITIES: tuple[Identity, ...] = ("none", "pseudonym", "code")
 MEDIA: tuple[Media, ...] = ("none", "crops", "originals")
 FEWS: tuple[Few, ...] = ("withhold", "join")
-CONCORDANCES: tuple[Concordance, ...] = ("none", "joint-id")
-OUTPUTS = ("total-abundance", "density", "trend", "list-of-species", "density-raster", "currents")
+CONCORDANCES: tuple[Concordance, ...] = ("none", "crossings", "joint-id")
+OUTPUTS = ("total-abundance", "abundance-by-side", "density", "trend", "detection-rate", "occupancy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,10 @@ class Rule:
     `cell`: side of the cells in which positions leave, of the grid's sizes; `least_stations` in each, and what becomes
     of a cell with fewer (`few_stations`): its stations stay, or all of the next larger cell leave in that one.
     `delay_days` until a record may leave, `resolution` of its time. `suppress_below`: smaller counts are withheld,
-    never changed. `concordance`: whether an animal that several parties know goes by its joint id. `least_area_km2`:
-    what an outsider must be left with when everything that is known about where the stations can be has been used.
-    `category` of sensitivity after Chapman (2020), 1 to 4, for people to read.
+    never changed. `concordance`: what is told of animals that several parties know: how many there are by season
+    (``crossings``), or which, by their joint id. `least_area_km2`: what an outsider must be left with when everything
+    that is known about where the stations can be has been used. `category` of sensitivity after Chapman (2020), 1 to
+    4, for people to read.
     """
 
     id: str
@@ -83,12 +84,19 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A derived result that recipients may publish: what kind, about at least how many animals, how coarse."""
+    """A kind of numbers that recipients may tell to others: of which taxa, to whom, about how many animals at least.
+
+    `taxa`: empty for all that a rule lets leave. `audience`: the parties of the agreement (``recipients``), those in
+    `to` beside them, or everybody (``public``). `least_animals`: what a number must rest on, and how far one that is
+    told anew must have moved; `wait_days` until it is told anew.
+    """
 
     kind: str
-    least_animals: int = 5
-    cell: float | None = None
+    taxa: tuple[str, ...] = ()
     audience: Literal["recipients", "public"] = "recipients"
+    to: tuple[str, ...] = ()
+    least_animals: int = 5
+    wait_days: int = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,32 @@ class Duties:
     delete_on_expiry: bool = True
     acknowledge_revocation: bool = True
     report_breach_within_days: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Cameras:
+    """Camera models that leave by name; every other one leaves under a pseudonym.
+
+    People write models as they like: what counts is the name without its case and its spaces at the ends or doubled,
+    and what leaves is the name as written here.
+    """
+
+    names: tuple[str, ...] = ()
+
+    def named(self, written: str) -> str | None:
+        """The name here of a model as somebody wrote it; None where there is none.
+
+        Examples
+        --------
+        >>> Cameras(("Reconyx HC500",)).named(" reconyx  hc500 ")
+        'Reconyx HC500'
+        """
+        return {as_compared(name): name for name in self.names}.get(as_compared(written))
+
+
+def as_compared(model: str) -> str:
+    """A camera model without what people write differently: case, spaces at the ends or doubled."""
+    return " ".join(model.split()).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +156,7 @@ class Agreement:
     outputs: tuple[Output, ...] = ()
     grid: GridSpec = GridSpec()
     duties: Duties = Duties()
+    cameras: Cameras = Cameras()
     onward: Onward = "none"
     onward_to: tuple[str, ...] = ()
     timezone: str = "UTC"

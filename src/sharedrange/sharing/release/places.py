@@ -8,10 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sharedrange.core.grids import GEOGRAPHIC, Cells, Floats, Grid
+from sharedrange.core.grids import DEGREE_M, GEOGRAPHIC, Cells, Floats, Grid
 from sharedrange.sharing.agreement import Frame
 
-_DEGREE_M = 111_320.0  # length of a degree of latitude; of longitude at the equator
 NO_CELL = -1
 
 
@@ -92,5 +91,5 @@ def _half_diagonal_m(grid: Grid, y: Floats, size: Floats) -> Floats:
     """From a cell's centre to its corners in metres, rounded up."""
     if grid.crs != GEOGRAPHIC:
         return np.asarray(np.ceil(size * np.sqrt(0.5)))
-    height_m, width_m = size * _DEGREE_M, size * _DEGREE_M * np.cos(np.radians(np.nan_to_num(y)))
+    height_m, width_m = size * DEGREE_M, size * DEGREE_M * np.cos(np.radians(np.nan_to_num(y)))
     return np.asarray(np.ceil(np.hypot(height_m, width_m) / 2))

@@ -1,14 +1,14 @@
 """The one way out: whatever leaves a node went through `release`.
 
 Nothing leaves that no rule lets leave. What leaves is made anew from allow-listed columns: free text, file names,
-picture metadata, names of stations and ids of the owner have no column to leave in. Genotypes, tracks, patrols and
-pictures have no table: they stay.
+picture metadata, names of stations and ids of the owner have no column to leave in. Alleles, tracks and
+patrols have no table: they stay. Pictures leave as `pictures` makes them, where an agreement says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 import polars as pl
 
@@ -18,14 +18,22 @@ from sharedrange.core.errors import AgreementError
 from sharedrange.core.finding import Fact, Finding, Where
 from sharedrange.core.grids import GEOGRAPHIC
 from sharedrange.core.individuals import LocalIndividual
-from sharedrange.core.release import FORMAT
-from sharedrange.sharing.agreement import Agreement, Frame, frame_of
+from sharedrange.core.progress import Progress, silent
+from sharedrange.core.release import FORMAT, MOST_PICTURES
+from sharedrange.sharing.agreement import Agreement, Frame, frame_of, terms_of
 from sharedrange.sharing.agreement.terms import Kind
+from sharedrange.sharing.agreement.types import EVERY_TAXON, Media
+from sharedrange.sharing.pictures import LONGEST
 from sharedrange.sharing.pseudonyms import Name, Pseudonyms
 from sharedrange.sharing.release.counts import names_of_counts, release_counts
-from sharedrange.sharing.release.surveys import names_of_survey, release_survey
+from sharedrange.sharing.release.crossings import release_crossings
+from sharedrange.sharing.release.pictures import ReadFile, names_of_pictures, release_pictures
+from sharedrange.sharing.release.samples import names_of_samples, release_samples
+from sharedrange.sharing.release.surveys import names_of_survey, release_survey, stations_told
+from sharedrange.sharing.release.taxa import names_of_taxa, with_taxa_told
 from sharedrange.sharing.release.types import Released, Request, Under, Withheld, made
 
+_MOST_BYTES = 384 << 20  # of all pictures: with the tables they have to fit into a package
 _FRAME = {GEOGRAPHIC: "EPSG:4326"}
 
 
@@ -39,11 +47,17 @@ class Standing:
 
 def names_needed(content: Delivered, agreement: Agreement) -> tuple[Name, ...]:
     """Everything in a delivery that `release` looks up a pseudonym for, in order."""
-    names: set[Name] = set()
+    names: set[Name] = set(names_of_taxa(content, agreement))
     survey_frame, counts_frame = frame_of(agreement, "survey"), frame_of(agreement, "counts")
     if content.survey is not None and survey_frame is not None:
         names |= {("dataset", content.survey.party, content.survey.dataset)}
         names |= set(names_of_survey(content.survey, agreement, survey_frame))
+    if content.survey is not None and frame_of(agreement, "pictures") is not None:
+        names |= {("dataset", content.survey.party, content.survey.dataset)}
+        names |= set(names_of_pictures(content.survey, agreement))
+    if content.genotypes is not None and frame_of(agreement, "samples") is not None:
+        names |= {("dataset", content.genotypes.party, content.genotypes.dataset)}
+        names |= set(names_of_samples(content.genotypes, agreement))
     if content.counts is not None and counts_frame is not None:
         names |= {("dataset", content.counts.party, content.counts.dataset)}
         names |= set(names_of_counts(content.counts))
@@ -58,9 +72,15 @@ def release(
     pseudonyms: Pseudonyms,
     *,
     joint_ids: Mapping[LocalIndividual, str] | None = None,
+    known_to: Mapping[LocalIndividual, frozenset[str]] | None = None,
     simulated: bool = False,
+    read_file: ReadFile = lambda _: None,
+    progress: Progress = silent,
 ) -> Released:
     """What may leave of one delivery, for one recipient and purpose, on one day.
+
+    `joint_ids` and `known_to`: what was decided about animals that other parties know too (`Under`).
+    `read_file`: path of a medium -> its bytes, None where the file did not come along; pictures are made of these.
 
     With equal pseudonyms, the result does not change when a position moves within its cell, a station is renamed
     (and its pseudonym with it) or something changes that no rule lets leave.
@@ -71,25 +91,60 @@ def release(
     found = [*_refusals(agreement, request, standing), *_about_content(content, agreement)]
     if found:
         raise AgreementError(found)
-    under = Under(agreement, pseudonyms, request.on, joint_ids or {})
-    tables: dict[str, pl.DataFrame] = {}
-    frames: dict[Kind, Frame] = {}
-    withheld: list[Withheld] = list(_never(content))
-    if content.survey is not None and (frame := frame_of(agreement, "survey")) is not None:
-        own, stays = release_survey(content.survey, frame, under)
-        tables |= own
-        frames["survey"] = frame
-        withheld += stays
-    if content.counts is not None and (frame := frame_of(agreement, "counts")) is not None:
-        own, stays = release_counts(content.counts, frame, under)
-        tables |= own
-        frames["counts"] = frame
-        withheld += stays
+    under = Under(agreement, pseudonyms, request.on, joint_ids or {}, known_to or {})
+    parts = tuple(_parts(content, under, read_file, progress))
+    tables = with_taxa_told({name: table for part in parts for name, table in part.tables.items()}, under)
+    files = {name: file for part in parts for name, file in part.files.items()}
+    if too_much := list(_too_much(agreement, files)):
+        raise AgreementError(too_much)
     if not any(table.height for table in tables.values()):
         raise AgreementError([_about(agreement, "release-empty", day=str(request.on))])
-    held = content.survey or content.counts
+    held = content.survey or content.counts or content.genotypes
     dataset = pseudonyms.names["dataset", held.party, held.dataset] if held is not None else ""
-    return made(tables, _manifest(agreement, request, dataset, frames, simulated=simulated), tuple(withheld))
+    frames = {part.kind: part.frame for part in parts}
+    withheld = (*_never(content, frames), *(one for part in parts for one in part.withheld))
+    return made(tables, _manifest(agreement, request, dataset, frames, simulated=simulated), withheld, files)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What leaves of one kind, and what of it stays."""
+
+    kind: Kind
+    frame: Frame
+    tables: Mapping[str, pl.DataFrame]
+    withheld: Sequence[Withheld] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def _parts(content: Delivered, under: Under, read_file: ReadFile, progress: Progress) -> Iterator[_Part]:
+    """What leaves of each kind that the delivery holds and a rule gives."""
+    survey, counts, genotypes, agreement = content.survey, content.counts, content.genotypes, under.agreement
+    stations: Mapping[str, str] = {}
+    if survey is not None and (frame := frame_of(agreement, "survey")) is not None:
+        tables, stays = release_survey(survey, frame, under)
+        here = set(tables["stations"]["station"])
+        stations = {one: name for one, name in stations_told(survey, frame, under).items() if name in here}
+        yield _Part("survey", frame, tables, stays)
+    if survey is not None and (frame := frame_of(agreement, "crossings")) is not None:
+        yield _Part("crossings", frame, {"crossings": release_crossings(survey, frame, under)})
+    if counts is not None and (frame := frame_of(agreement, "counts")) is not None:
+        tables, stays = release_counts(counts, frame, under)
+        yield _Part("counts", frame, tables, stays)
+    if genotypes is not None and (frame := frame_of(agreement, "samples")) is not None:
+        table, stays = release_samples(genotypes, frame, under)
+        yield _Part("samples", frame, {"samples": table}, stays)
+    if survey is not None and (frame := frame_of(agreement, "pictures")) is not None:
+        pictures, stays = release_pictures(survey, frame, under, read_file, stations=stations, progress=progress)
+        yield _Part("pictures", frame, {"pictures": pictures.table}, stays, pictures.files)
+
+
+def _too_much(agreement: Agreement, files: Mapping[str, bytes]) -> Iterator[Finding]:
+    """More pictures than a package can carry."""
+    total = sum(map(len, files.values()))
+    if len(files) > MOST_PICTURES or total > _MOST_BYTES:
+        facts: dict[str, Fact] = {"n": len(files), "mib": total >> 20}
+        yield _about(agreement, "release-pictures-large", most=MOST_PICTURES, most_mib=_MOST_BYTES >> 20, **facts)
 
 
 def _refusals(agreement: Agreement, request: Request, standing: Standing) -> Iterator[Finding]:
@@ -109,7 +164,8 @@ def _refusals(agreement: Agreement, request: Request, standing: Standing) -> Ite
 
 
 def _about_content(content: Delivered, agreement: Agreement) -> Iterator[Finding]:
-    held = [part for part in (content.survey, content.counts) if part is not None]
+    sampled = content.genotypes if frame_of(agreement, "samples") is not None else None
+    held = [part for part in (content.survey, content.counts, sampled) if part is not None]
     if owners := sorted({part.party for part in held} - {agreement.owner}):
         yield _about(agreement, "release-owner", owner=agreement.owner, party=", ".join(owners))
     frame = _FRAME.get(agreement.grid.crs, agreement.grid.crs)
@@ -117,13 +173,17 @@ def _about_content(content: Delivered, agreement: Agreement) -> Iterator[Finding
         yield _about(agreement, "release-frame", grid=agreement.grid.crs, frame=", ".join(frames))
     if content.survey is not None and not content.survey.dated:
         yield _about(agreement, "release-undated", dataset=content.survey.dataset)
-    kinds: tuple[Kind, ...] = ("survey", "counts")
-    if not any(getattr(content, kind) is not None and frame_of(agreement, kind) is not None for kind in kinds):
+    kinds: Mapping[Kind, object] = {
+        "survey": content.survey, "counts": content.counts, "pictures": content.survey, "samples": sampled
+    }  # fmt: skip
+    if not any(held is not None and frame_of(agreement, kind) is not None for kind, held in kinds.items()):
         yield _about(agreement, "release-nothing-agreed")
 
 
-def _never(content: Delivered) -> Iterator[Withheld]:
-    """What has no way out."""
+def _never(content: Delivered, frames: Collection[Kind]) -> Iterator[Withheld]:
+    """What has no way out, or none under this agreement."""
+    if content.survey is not None and "pictures" not in frames and content.survey.media.height:
+        yield Withheld("media", content.survey.media.height)
     if content.genotypes is not None:
         yield Withheld("genotypes", content.genotypes.alleles.height)
     if content.tracks is not None:
@@ -146,9 +206,9 @@ def _manifest(
         ],
         "dataset": dataset,
         "format": FORMAT,
-        "frames": {kind: _told(frame) for kind, frame in frames.items()},
+        "frames": {kind: _told(agreement, kind, frame) for kind, frame in frames.items()},
         "grid": {"crs": agreement.grid.crs, "id": agreement.grid.id, "sizes": list(agreement.grid.sizes)},
-        "informationWithheld": list(_WITHHELD),
+        "informationWithheld": list(_WITHHELD if "pictures" not in frames else _WITHHELD_OF_PICTURES),
         "onward": agreement.onward,
         "onward_to": list(agreement.onward_to),
         "outputs": [asdict(output) for output in agreement.outputs],
@@ -172,10 +232,29 @@ _WITHHELD = (
 )
 
 
+_WITHHELD_OF_PICTURES = (
+    *_WITHHELD[:3],
+    "what lies around an animal in its picture, pictures of several animals",
+    "records of people and vehicles, genotypes, tracks and patrols",
+    _WITHHELD[-1],
+)
+_MADE: Mapping[Media, str] = {
+    "crops": f"pictures: cut to the animal, its surroundings beyond an ellipse made grey, at most {LONGEST['crops']} "
+    "pixels wide or high, without metadata",
+    "originals": "pictures: without the strips at the top and bottom of the frame, at most "
+    f"{LONGEST['originals']} pixels wide or high, without metadata",
+}
+
 _FEW = {"withhold": "withheld", "join": "given in larger cells"}
 
 
-def _generalised(agreement: Agreement, kind: str, frame: Frame) -> Iterator[str]:
+def _generalised(agreement: Agreement, kind: Kind, frame: Frame) -> Iterator[str]:
+    if kind == "pictures":
+        yield from (_MADE[media] for media in _media(agreement))
+        return
+    if kind == "crossings":
+        yield f"{kind}: numbers of animals that another party knows too, by the {frame.resolution}, without places"
+        return
     unit = "degrees" if agreement.grid.crs == GEOGRAPHIC else "metres"
     if frame.cell is not None:
         yield (
@@ -185,8 +264,20 @@ def _generalised(agreement: Agreement, kind: str, frame: Frame) -> Iterator[str]
     yield f"{kind}: time given as the {frame.resolution} in which it falls"
 
 
-def _told(frame: Frame) -> dict[str, Json]:
+def _media(agreement: Agreement) -> list[Media]:
+    """How pictures leave, by the rules that give any."""
+    return sorted({rule.media for rule in agreement.rules if "pictures" in rule.tables} - {"none"})
+
+
+def _told(agreement: Agreement, kind: Kind, frame: Frame) -> dict[str, Json]:
+    if kind == "pictures":
+        media: list[Json] = [*_media(agreement)]
+        rules: list[Json] = [*frame.rules]
+        return {"delay_days": frame.delay_days, "media": media, "resolution": frame.resolution, "rules": rules}
+    if kind == "crossings":
+        return {"delay_days": frame.delay_days, "resolution": frame.resolution, "rules": list(frame.rules)}
     return {
+        **(_taxa(agreement) if kind == "survey" else {}),
         "cell": frame.cell,
         "delay_days": frame.delay_days,
         "few_stations": frame.few_stations,
@@ -194,6 +285,20 @@ def _told(frame: Frame) -> dict[str, Json]:
         "resolution": frame.resolution,
         "rules": list(frame.rules),
     }
+
+
+def _taxa(agreement: Agreement) -> dict[str, Json]:
+    """What the records of a survey can be of: `taxa`, or all but `taxa_withheld`. That others lack says nothing."""
+    named = sorted({taxon for rule in agreement.rules for taxon in rule.taxa} - {EVERY_TAXON})
+    leaving: list[Json] = [taxon for taxon in named if _leaves(agreement, taxon)]
+    if _leaves(agreement, EVERY_TAXON):
+        return {"taxa_withheld": [taxon for taxon in named if taxon not in leaving]}
+    return {"taxa": leaving}
+
+
+def _leaves(agreement: Agreement, taxon: str) -> bool:
+    terms = terms_of(agreement, taxon)
+    return terms is not None and terms.encounters is not None
 
 
 def _about(agreement: Agreement, rule: str, **facts: Fact) -> Finding:

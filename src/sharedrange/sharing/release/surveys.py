@@ -9,12 +9,11 @@ import numpy as np
 import polars as pl
 
 from sharedrange.core.bursts import BURST_MINUTES, with_bursts
-from sharedrange.core.grids import Grid
 from sharedrange.core.individuals import CATALOGUE, LocalIndividual
 from sharedrange.core.release import EFFORT, ENCOUNTERS, JOINT, STATIONS, period_of
 from sharedrange.core.survey import LIFE_STAGES, Survey, conform
 from sharedrange.core.when import day_effort, whole_window
-from sharedrange.sharing.agreement import Agreement, Frame, Terms, terms_of
+from sharedrange.sharing.agreement import Agreement, Frame, Terms, is_people, terms_of
 from sharedrange.sharing.pseudonyms import Name
 from sharedrange.sharing.release.places import generalised, position_columns
 from sharedrange.sharing.release.types import TRUNCATED, Under, Withheld, is_ready
@@ -35,11 +34,12 @@ class _Places:
 
 def names_of_survey(survey: Survey, agreement: Agreement, frame: Frame) -> Iterator[Name]:
     """Everything in a survey that a release of it gives a pseudonym."""
-    places = _places(survey, agreement.named_grid, frame).table
+    places = _places(survey, agreement, frame).table
     for key in places["key"]:
         yield _station_name(survey, key)
-    for kind in places["camera_type"].drop_nulls().unique():
-        yield ("camera", survey.party, kind)
+    for model in places["camera_type"].drop_nulls().unique():
+        if agreement.cameras.named(model) is None:
+            yield ("camera", survey.party, model)
     for taxon, catalogue, code in _individuals(survey):
         terms = terms_of(agreement, taxon)
         if terms is not None and terms.identity == "pseudonym":
@@ -52,16 +52,58 @@ def release_survey(survey: Survey, frame: Frame, under: Under) -> tuple[dict[str
     Periods leave whole, once `delay_days` have passed since their end. Days watched are rounded: to whole days, or
     tenths where periods are days.
     """
-    agreement, pseudonyms, on = under.agreement, under.pseudonyms, under.on
+    agreement, on = under.agreement, under.on
     terms = {taxon: terms_of(agreement, taxon) for taxon in survey.observations["taxon"].drop_nulls().unique()}
-    places = _places(survey, agreement.named_grid, frame)
+    named, placed, of_deployment = _told_places(survey, frame, under)
+    met = _met(survey, of_deployment, terms, frame, under)
+    effort = _effort(survey, agreement, of_deployment, frame)
+    ready = is_ready(frame, on)
+    late = met.filter(~ready).height
+    met = met.filter(ready)
+    effort = _with_met(effort.filter(ready), met, frame)
+    watching = placed.filter(pl.col("station").is_in(effort["station"].unique().to_list()))
+    kept = _in_company(watching, frame)
+    here = kept["station"].to_list()
+    effort = effort.filter(pl.col("station").is_in(here))
+    tables = {
+        "stations": _only(
+            kept, STATIONS, ("station", "x", "y", "cell", "uncertainty_m"), frame.columns.get("stations")
+        ),
+        "effort": _only(effort, EFFORT, EFFORT.names(), frame.columns.get("effort")),
+        "encounters": conform(met.filter(pl.col("station").is_in(here)), ENCOUNTERS),
+    }
+    order = {"stations": ["station"], "effort": ["station", "period"], "encounters": ENCOUNTERS.names()}
+    out = {name: table.sort(order[name], nulls_last=True) for name, table in tables.items()}
+    alone = named.height - placed.height + watching.height - kept.height
+    return out, _stays(survey, terms, alone, late)
+
+
+def _in_company(stations: pl.DataFrame, frame: Frame) -> pl.DataFrame:
+    """Stations in cells that enough of those share that leave: one whose periods stay does not hide another."""
+    return stations if frame.cell is None else stations.filter(pl.len().over("x", "y", "cell") >= frame.least_stations)
+
+
+def met_as(survey: Survey, terms: Mapping[str, Terms], frame: Frame, under: Under) -> pl.DataFrame:
+    """Which animals were met in the periods, and at the stations, that leave: the table ENCOUNTERS by these terms.
+
+    With terms of one's own it is no release: codes may be in it.
+    """
+    _, _, of_deployment = _told_places(survey, frame, under)
+    return _met(survey, of_deployment, terms, frame, under).filter(is_ready(frame, under.on))
+
+
+def _told_places(survey: Survey, frame: Frame, under: Under) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Stations by the names under which they leave: all, those that may leave, and where each deployment stood."""
+    agreement, pseudonyms = under.agreement, under.pseudonyms
+    places = _places(survey, agreement, frame)
     named = places.table.with_columns(
         station=pl.Series(
             [pseudonyms.names[_station_name(survey, key)] for key in places.table["key"]], dtype=pl.String
         ),
-        # People write into it what they like: which cameras are alike leaves, and not what they are called.
+        # People write into it what they like: which cameras are alike leaves, and of names those that are agreed.
         camera_type=pl.col("camera_type").map_elements(
-            lambda kind: pseudonyms.names["camera", survey.party, kind], return_dtype=pl.String
+            lambda model: agreement.cameras.named(model) or pseudonyms.names["camera", survey.party, model],
+            return_dtype=pl.String,
         ),
     )
     placed = named.filter(pl.col("cell").is_not_null()) if frame.cell is not None else named
@@ -69,35 +111,26 @@ def release_survey(survey: Survey, frame: Frame, under: Under) -> tuple[dict[str
         {"deployment": list(places.of_deployment), "key": list(places.of_deployment.values())},
         schema={"deployment": pl.String, "key": pl.String},
     ).join(placed.select("key", "station", "detector"), on="key")
-    met = _met(survey, of_deployment, terms, frame, under)
-    effort = _effort(survey, agreement, of_deployment, frame)
-    ready = is_ready(frame, on)
-    late = met.filter(~ready).height
-    met, effort = met.filter(ready), _with_met(effort.filter(ready), met.filter(ready), frame)
-    here = set(effort["station"])
-    kept = placed.filter(pl.col("station").is_in(list(here)))
-    tables = {
-        "stations": _only(
-            kept, STATIONS, ("station", "x", "y", "cell", "uncertainty_m"), frame.columns.get("stations")
-        ),
-        "effort": _only(effort, EFFORT, EFFORT.names(), frame.columns.get("effort")),
-        "encounters": conform(met.filter(pl.col("station").is_in(list(here))), ENCOUNTERS),
-    }
-    order = {"stations": ["station"], "effort": ["station", "period"], "encounters": ENCOUNTERS.names()}
-    out = {name: table.sort(order[name], nulls_last=True) for name, table in tables.items()}
-    return out, _stays(survey, terms, named.height - placed.height, late)
+    return named, placed, of_deployment
+
+
+def stations_told(survey: Survey, frame: Frame, under: Under) -> dict[str, str]:
+    """Deployment -> the pseudonym of its station, whether or not that leaves."""
+    of_deployment = _places(survey, under.agreement, frame).of_deployment
+    return {one: under.pseudonyms.names[_station_name(survey, key)] for one, key in of_deployment.items()}
 
 
 def _station_name(survey: Survey, key: str) -> Name:
     return ("station", survey.party, survey.dataset, key)
 
 
-def _places(survey: Survey, grid: Grid, frame: Frame) -> _Places:
+def _places(survey: Survey, agreement: Agreement, frame: Frame) -> _Places:
     """Stations with their cells. A station that was moved from one cell to another is one station in each.
 
     Deployments without a station's name are stations of their own: whether two stood at one spot does not leave.
     """
-    rows = survey.deployments.with_columns(station=pl.coalesce("station", "deployment"))
+    grid = agreement.named_grid
+    rows = survey.deployments.with_columns(station=pl.coalesce("station", "deployment"), camera_type=_models(agreement))
     has_place = rows.filter(pl.col("x").is_not_null() & pl.col("y").is_not_null()) if frame.cell is not None else rows
     cell = frame.cell if frame.cell is not None else grid.sizes[-1]
     x, y = (has_place[axis].fill_null(0.0).to_numpy().astype(float) for axis in ("x", "y"))
@@ -123,6 +156,13 @@ def _places(survey: Survey, grid: Grid, frame: Frame) -> _Places:
     return _Places(one, dict(has_place.select("deployment", "key").iter_rows()))
 
 
+def _models(agreement: Agreement) -> pl.Expr:
+    """Camera models as written, those that leave by name as the agreement writes them."""
+    return pl.col("camera_type").map_elements(
+        lambda model: agreement.cameras.named(model) or model, return_dtype=pl.String
+    )
+
+
 def _individuals(survey: Survey) -> Iterator[tuple[str, str, str]]:
     """Taxon, catalogue and code of every identified animal."""
     rows = survey.observations.filter(pl.col("individual").is_not_null() & pl.col("taxon").is_not_null())
@@ -141,8 +181,8 @@ def _met(
     at = of_deployment.select("deployment", "station", "detector")
     n = max(1, survey.observations.height // _ROWS_AT_ONCE)
     part = pl.col("station").rank("dense") % n
-    parts = [_met_at(survey, at.filter(part == k), giving, frame, under) for k in range(n)]
-    return _as_agreed(pl.concat(parts), giving)
+    parts = (_met_at(survey, at.filter(part == k), giving, frame, under) for k in range(n))
+    return pl.concat(_as_agreed(rows, giving) for rows in parts)
 
 
 def _met_at(survey: Survey, at: pl.DataFrame, giving: Mapping[str, Terms], frame: Frame, under: Under) -> pl.DataFrame:
@@ -174,8 +214,9 @@ def _with_names(rows: pl.DataFrame, party: str, giving: Mapping[str, Terms], und
     """Rows with the names under which animals leave, each taxon by its terms."""
     known = rows.select("taxon", pl.col("catalogue").fill_null(CATALOGUE), "individual").drop_nulls().unique()
     names = [
-        (taxon, catalogue, code, *_name(LocalIndividual(party, catalogue, code), giving[taxon], under))
+        (taxon, catalogue, code, *name_told(LocalIndividual(party, catalogue, code), terms, terms.encounters, under))
         for taxon, catalogue, code in known.iter_rows()
+        for terms in (giving[taxon],)
     ]
     schema = dict.fromkeys(("taxon", "catalogue", "individual", "_catalogue", "_individual"), pl.String)
     table = pl.DataFrame(names, schema=schema, orient="row")
@@ -185,12 +226,14 @@ def _with_names(rows: pl.DataFrame, party: str, giving: Mapping[str, Terms], und
     return joined.with_columns(catalogue="_catalogue", individual="_individual").drop("_catalogue", "_individual")
 
 
-def _name(who: LocalIndividual, terms: Terms, under: Under) -> tuple[str | None, str | None]:
-    """Catalogue and name of an animal as it leaves; nothing where animals leave without a name.
+def name_told(
+    who: LocalIndividual, terms: Terms, may: frozenset[str] | None, under: Under
+) -> tuple[str | None, str | None]:
+    """Catalogue and name of an animal as it leaves; nothing where animals leave without a name. `may`: columns.
 
     A code is none without its catalogue: two animals would become one.
     """
-    may = terms.encounters or frozenset()
+    may = may or frozenset()
     if terms.identity == "none" or "individual" not in may:
         return None, None
     if terms.concordance == "joint-id" and who in under.joint_ids:
@@ -223,12 +266,15 @@ def _effort(survey: Survey, agreement: Agreement, of_deployment: pl.DataFrame, f
     periods = [period_of(window.day(k + 1), frame.resolution) for k in range(window.n_days)]
     starts = [0, *(k for k in range(1, len(periods)) if periods[k] != periods[k - 1])]
     labels = [periods[k] for k in starts]
-    rows = [
-        (station, period, float(days))
-        for station, shares in sorted(watched.items())
-        for period, days in zip(labels, np.add.reduceat(shares, starts), strict=True)
-    ]
-    table = pl.DataFrame(rows, schema=EFFORT, orient="row")
+    days = [np.add.reduceat(watched[station], starts) for station in sorted(watched)]
+    table = pl.DataFrame(
+        {
+            "station": pl.Series(sorted(watched)).gather(np.repeat(np.arange(len(days)), len(labels))),
+            "period": pl.Series(labels).gather(np.tile(np.arange(len(labels)), len(days))),
+            "days_watched": np.concatenate(days),
+        },
+        schema=EFFORT,
+    )
     rounded = table.with_columns(pl.col("days_watched").round(1 if frame.resolution == "day" else 0))
     return rounded.filter(pl.col("days_watched") > 0)
 
@@ -255,12 +301,12 @@ def _stays(survey: Survey, terms: Mapping[str, Terms | None], unplaced: int, lat
     told = [
         Withheld("no-rule", by_taxon[taxon], taxon)
         for taxon, t in sorted(terms.items())
-        if t is None or t.encounters is None
+        if (t is None or t.encounters is None) and not is_people(taxon)
     ]
-    people = survey.observations.filter(pl.col("type").is_in(["human", "vehicle"])).height
+    of_people = pl.col("taxon").is_in([taxon for taxon in terms if is_people(taxon)])
+    people = survey.observations.filter(pl.col("type").is_in(["human", "vehicle"]) | of_people).height
     counted = [
         Withheld("people-and-vehicles", people),
-        Withheld("media", survey.media.height),
         Withheld("few-stations", unplaced),
         Withheld("too-recent", late),
     ]

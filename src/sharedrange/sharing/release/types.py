@@ -32,13 +32,15 @@ class Request:
 class Under:
     """Under what a dataset leaves: the agreement, the names of things in it, and the day.
 
-    `joint_ids`: animals that several parties know -> the joint id that they decided on.
+    `joint_ids`: animals that several parties know -> the joint id that they decided on; `known_to`: -> those parties,
+    without the owner.
     """
 
     agreement: Agreement
     pseudonyms: Pseudonyms
     on: date
     joint_ids: Mapping[LocalIndividual, str] = field(default_factory=dict)
+    known_to: Mapping[LocalIndividual, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,14 @@ class Released:
     """Tables that may leave. Made by `release` and by nothing else; only these are sealed.
 
     `tables`: name -> table with exactly the columns of `core.release.TABLES`, sorted by pseudonyms; `manifest`: what
-    a package says of them (agreement, rules, grid, generalisations); `withheld`: for the owner alone.
+    a package says of them (agreement, rules, grid, generalisations); `withheld`: for the owner alone; `files`: the
+    pictures that the table of pictures names.
     """
 
     tables: Mapping[str, pl.DataFrame]
     manifest: Mapping[str, Json]
     withheld: tuple[Withheld, ...] = field(default=(), compare=False)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     maker: object = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -76,9 +80,14 @@ class Released:
         raise TypeError("a Released is sealed, not pickled")
 
 
-def made(tables: Mapping[str, pl.DataFrame], manifest: Mapping[str, Json], withheld: tuple[Withheld, ...]) -> Released:
+def made(
+    tables: Mapping[str, pl.DataFrame],
+    manifest: Mapping[str, Json],
+    withheld: tuple[Withheld, ...],
+    files: Mapping[str, bytes],
+) -> Released:
     """A Released. For `sharing.release.releasing` alone; a test looks for other callers."""
-    return Released(tables, manifest, withheld, _MAKER)
+    return Released(tables, manifest, withheld, MappingProxyType(dict(files)), _MAKER)
 
 
 def is_ready(frame: Frame, on: date) -> pl.Expr:

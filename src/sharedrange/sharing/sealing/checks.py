@@ -72,6 +72,9 @@ def _about_agreement(package: Package, expected: Expected) -> Iterator[Finding]:
         if not str(agreement.valid.start) <= day <= str(agreement.valid.end):
             valid = {"start": str(agreement.valid.start), "end": str(agreement.valid.end), "day": day}
             yield Finding("agreement-not-valid", {**facts, **valid})
+    if agreement.approved_by != package.approved_by:
+        roles = {"given": package.approved_by, "needed": agreement.approved_by, "owner": agreement.owner}
+        yield Finding("package-not-approved", {**facts, **roles})
     if agreement.owner != package.manifest["owner"]:
         yield Finding("release-owner", {**facts, "owner": agreement.owner, "party": package.manifest["owner"]})
     if package.manifest["recipient"] not in agreement.recipients:

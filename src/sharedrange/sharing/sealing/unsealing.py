@@ -6,7 +6,7 @@ import hashlib
 import io
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,19 +17,21 @@ from polars.exceptions import PolarsError
 from sharedrange.core.canonical import read_canonical
 from sharedrange.core.errors import InputError
 from sharedrange.core.finding import Fact, Finding, errors
-from sharedrange.core.release import FORMAT, MANIFEST, TABLES, file_of
-from sharedrange.records import RecordSet, chain_file, from_files, schemes
+from sharedrange.core.release import FORMAT, MANIFEST, PICTURES, TABLES, file_of, picture_file
+from sharedrange.records import Record, RecordSet, chain_file, from_files, schemes
 from sharedrange.records.record import shape_of
-from sharedrange.sharing.kinds import PARTY
+from sharedrange.sharing.kinds import PARTY, Release
+from sharedrange.sharing.pictures import LONGEST, is_bare
+from sharedrange.sharing.pictures import MAX_BYTES as MAX_PICTURE_BYTES
 from sharedrange.sharing.sealing.container import (
     CHAIN,
     MAX_BYTES,
-    ORDER,
-    SIGNATURE,
+    MOST_FILES,
     chain_of,
     contained,
     hashed,
-    message_of,
+    in_order,
+    is_picture,
 )
 
 MAX_MANIFEST_BYTES = 1 << 20  # it is read before anybody vouches for it
@@ -44,7 +46,8 @@ _DAYS = ("released_on", "valid_until")
 class Package:
     """A package whose seal, signature, hashes and tables hold. Whether it may be opened here is `refusals`' to say.
 
-    `files`: name -> content as it came, the manifest and its signature with the tables; `records`: the sender's chain.
+    `files`: name -> content as it came, the manifest with the tables; `records`: the sender's chain, which ends with
+    the record of this release.
     """
 
     package: str
@@ -56,6 +59,11 @@ class Package:
     def author_key(self) -> str:
         """The key that signed."""
         return str(self.manifest["author_key"])
+
+    @property
+    def approved_by(self) -> str:
+        """The role that approved, as the record of the release says."""
+        return str(self.records.of(self.author_key)[-1].body["approved_by"])
 
     @property
     def rows(self) -> Mapping[str, int]:
@@ -73,10 +81,11 @@ def unseal(content: bytes, identity: str) -> Package:
     files = _files(_decrypted(content, identity))
     manifest = _manifest(files[MANIFEST])
     package = hashlib.sha256(files[MANIFEST]).hexdigest()
-    if unsigned := list(_about_signature(manifest, files[SIGNATURE], package)):
+    records, unsigned = _records(manifest, package, files[CHAIN])
+    if unsigned:
         raise InputError(unsigned)  # nobody vouches for the rest: it is not even looked at
-    records, found = _records(manifest, files[CHAIN])
-    found += _about_tables(manifest, files)
+    found = list(_about_tables(manifest, files))
+    found += [] if found else _about_pictures(files)
     if found:
         raise InputError(found)
     return Package(package, manifest, files, records)
@@ -98,8 +107,8 @@ def _decrypted(content: bytes, identity: str) -> bytes:
 def _files(plain: bytes) -> dict[str, bytes]:
     """The files of the container, if it is byte for byte the one that they make, in the one order."""
     files = dict(_members(plain))
-    in_order = list(files) == [name for name in ORDER if name in files]
-    if not {MANIFEST, SIGNATURE, CHAIN} <= files.keys() or not in_order or contained(files) != plain:
+    is_in_order = list(files) == in_order(files)
+    if not {MANIFEST, CHAIN} <= files.keys() or not is_in_order or contained(files) != plain:
         raise InputError([Finding("package-container", {})])
     return files
 
@@ -110,7 +119,7 @@ def _members(plain: bytes) -> Iterator[tuple[str, bytes]]:
     No more than a package has: a directory of millions, or one stretch of bytes under many names, is never walked.
     """
     at = 0
-    for _ in ORDER:
+    for _ in range(MOST_FILES):
         header = plain[at : at + _MEMBER_BYTES]
         if len(header) < _MEMBER_BYTES or not header.startswith(_MEMBER_MARK):
             return
@@ -144,7 +153,7 @@ def _has_shape(manifest: Mapping[str, Any]) -> bool:
     named = _matches(_DATASET, manifest.get("dataset")) and bool(schemes.scheme_of(str(manifest.get("author_key"))))
     agreed = isinstance(agreement, dict) and all(isinstance(agreement.get(name), str) for name in ("hash", "id"))
     told = isinstance(tables, dict) and bool(tables) and all(map(_is_table, tables, tables.values()))
-    return texts and days and parties and named and agreed and told and _is_hashed(manifest.get("records"))
+    return texts and days and parties and named and agreed and told
 
 
 def _matches(pattern: re.Pattern[str], value: Any) -> bool:
@@ -169,32 +178,47 @@ def _is_table(name: str, told: Any) -> bool:
     return as_agreed and type(told.get("rows")) is int
 
 
-def _about_signature(manifest: Mapping[str, Any], signature: bytes, package: str) -> Iterator[Finding]:
+def _records(manifest: Mapping[str, Any], package: str, content: bytes) -> tuple[RecordSet, list[Finding]]:
+    """The sender's chain and those of its predecessors, with what is wrong: with them, or with there being others.
+
+    The chain of the author's key ends with the record of this release: that is what signs the package.
+    """
     key = manifest["author_key"]
     if schemes.scheme_of(key) not in schemes.SCHEMES:
-        yield Finding("package-unknown-scheme", {"scheme": schemes.scheme_of(key)[:80]})
-    elif not schemes.signature_holds(key, message_of(package), signature.decode("ascii", "replace")):
-        yield Finding("package-signature", {"owner": manifest["owner"][:80]})
-
-
-def _records(manifest: Mapping[str, Any], content: bytes) -> tuple[RecordSet, list[Finding]]:
-    """The sender's chain and those of its predecessors, with what is wrong: with them, or with there being others."""
-    if hashed(content) != {name: manifest["records"][name] for name in ("bytes", "sha256")}:
-        return RecordSet(), [Finding("package-records-changed", {})]
+        return RecordSet(), [Finding("package-unknown-scheme", {"scheme": schemes.scheme_of(key)[:80]})]
     chains: dict[str, list[bytes]] = {}
     for line in content.splitlines(keepends=True):
         record = shape_of(line.rstrip(b"\n"))
         chains.setdefault(record.author_key if record else "", []).append(line)
     records = from_files({chain_file(key): b"".join(lines) for key, lines in chains.items()}, CHAIN)
     found = errors(records.findings)
-    if not found and chain_of(records, manifest["author_key"]) != content:
+    if not found and not _is_vouched_for(manifest, package, records.of(key)):
+        found.append(Finding("package-signature", {"owner": manifest["owner"][:80]}))
+    if not found and chain_of(records, key) != content:
         found.append(Finding("package-records", {}))
     return records, found
 
 
+def _is_vouched_for(manifest: Mapping[str, Any], package: str, chain: Sequence[Record]) -> bool:
+    """Whether a chain ends with the release of this package, and says the same of it as its manifest."""
+    if not chain or chain[-1].kind != Release.KIND:
+        return False
+    told = Release.from_body(chain[-1].body)
+    return told == Release(
+        package=package,
+        agreement=manifest["agreement"]["id"],
+        hash=manifest["agreement"]["hash"],
+        recipient=manifest["recipient"],
+        purpose=manifest["purpose"],
+        on=manifest["released_on"],
+        rows=sum(table["rows"] for table in manifest["tables"].values()),
+        approved_by=told.approved_by,
+    )
+
+
 def _about_tables(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[Finding]:
     """Whether the tables are those of the manifest, each with its hash, size, columns and rows."""
-    there = files.keys() - {MANIFEST, SIGNATURE, CHAIN}
+    there = {name for name in files if not is_picture(name)} - {MANIFEST, CHAIN}
     told = {file_of(name) for name in manifest["tables"]}
     if there != told:
         yield Finding("package-files", {"files": ", ".join(sorted(there ^ told))})
@@ -217,3 +241,25 @@ def _rows(name: str, content: bytes) -> int | None:
         return pl.read_csv(io.BytesIO(content), schema=TABLES[name]).height
     except (PolarsError, ValueError):
         return None
+
+
+def _about_pictures(files: Mapping[str, bytes]) -> Iterator[Finding]:
+    """Whether the pictures are those of their table, which holds as it was signed, and have the form of what leaves."""
+    table = files.get(file_of("pictures"))
+    rows = pl.DataFrame(schema=PICTURES) if table is None else pl.read_csv(io.BytesIO(table), schema=PICTURES)
+    told = {picture_file(str(name)): sha256 for name, sha256 in rows.select("picture", "sha256").iter_rows()}
+    there = {name: content for name, content in files.items() if is_picture(name)}
+    if there.keys() != told.keys() or len(told) < rows.height:
+        strange = sorted(there.keys() ^ told.keys())
+        yield Finding("package-pictures", {"n": len(strange), "files": ", ".join(strange[:3])[:200]})
+        return
+    changed = [name for name, content in there.items() if hashed(content)["sha256"] != told[name]]
+    if changed:
+        yield Finding("package-picture-changed", {"n": len(changed), "file": changed[0]})
+    if strange := [name for name, content in there.items() if not _leaves_so(content)]:
+        yield Finding("package-picture-form", {"n": len(strange), "file": strange[0]})
+
+
+def _leaves_so(content: bytes) -> bool:
+    """Whether a picture has the form of those that leave: pixels and nothing else, and not many of them."""
+    return len(content) <= MAX_PICTURE_BYTES and is_bare(content, max(LONGEST.values()))

@@ -1,0 +1,102 @@
+"""Crossings as they leave: of how many animals met here another party knows some too, season by season.
+
+For parties who would not name the animals that they share: no joint id, no place, no station. A season leaves whole,
+once all of it is old enough: what two releases tell of one that grows would be told of the months between them. What is
+small is withheld: the animals that both know, and those that only one knows, for the one is all less the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import polars as pl
+
+from sharedrange.core.release import CROSSINGS
+from sharedrange.core.survey import Survey, conform
+from sharedrange.sharing.agreement import Frame, Terms, frame_of, terms_of
+from sharedrange.sharing.release.surveys import met_as
+from sharedrange.sharing.release.types import TRUNCATED, Under, is_ready
+
+_WHO = ("taxon", "catalogue", "individual")
+_KNOWN = pl.Schema({"catalogue": pl.String(), "individual": pl.String(), "partner": pl.String()})
+_CODED = frozenset({"catalogue", "individual"})
+
+
+def release_crossings(survey: Survey, frame: Frame, under: Under) -> pl.DataFrame:
+    """The table CROSSINGS of a survey: of what leaves of it, in the seasons of `frame`.
+
+    An animal is counted by its code: one with two codes here is met as two, as it is in the list that leaves.
+    """
+    giving = dict(_giving(survey, under))
+    met = _met(survey, giving, frame, under)
+    known = _known_to(under, survey.party)
+    counted = [
+        _of_taxon(rows, known, giving[taxon]) for (taxon,), rows in met.partition_by("taxon", as_dict=True).items()
+    ]
+    return pl.concat([pl.DataFrame(schema=CROSSINGS), *counted]).sort("taxon", "partner", "season", nulls_last=True)
+
+
+def _giving(survey: Survey, under: Under) -> Iterator[tuple[str, Terms]]:
+    """The taxa whose crossings leave, with their terms."""
+    for taxon in survey.observations["taxon"].drop_nulls().unique().sort():
+        terms = terms_of(under.agreement, taxon)
+        if terms is not None and terms.concordance == "crossings" and terms.encounters is not None:
+            yield taxon, terms
+
+
+def _met(survey: Survey, giving: Mapping[str, Terms], frame: Frame, under: Under) -> pl.DataFrame:
+    """Taxon, catalogue, code and season of every identified animal that the package tells of, each once."""
+    survey_frame = frame_of(under.agreement, "survey")
+    assert survey_frame is not None  # noqa: S101  (crossings are those of a survey that leaves)
+    coded = {
+        taxon: replace(terms, identity="code", concordance="none", encounters=_CODED, suppress_below=0)
+        for taxon, terms in giving.items()
+    }
+    met = met_as(survey, coded, survey_frame, under).filter(pl.col("individual").is_not_null())
+    seasons = met.with_columns(pl.col("period").dt.truncate(TRUNCATED[frame.resolution]))
+    return seasons.filter(is_ready(frame, under.on)).select(*_WHO, season="period").unique()
+
+
+def _known_to(under: Under, party: str) -> pl.DataFrame:
+    """Animals of a party's catalogues (catalogue, individual) and who knows them too (partner)."""
+    rows = [
+        (who.catalogue, who.code, partner)
+        for who, partners in under.known_to.items()
+        if who.party == party
+        for partner in partners
+    ]
+    return pl.DataFrame(rows, schema=_KNOWN, orient="row")
+
+
+def _of_taxon(met: pl.DataFrame, known: pl.DataFrame, terms: Terms) -> pl.DataFrame:
+    """The rows of one taxon: each party that knows one of its animals, each season and all of them."""
+    times = pl.concat([met, met.with_columns(season=pl.lit(None, pl.Date)).unique()])
+    here = times.group_by("taxon", "season").agg(known_here=pl.len())
+    both = times.join(known, on=["catalogue", "individual"])
+    partners = both.select("partner").unique()
+    shared = both.group_by("season", "partner").agg(known_to_both=pl.len())
+    rows = here.join(partners, how="cross").join(shared, on=["season", "partner"], how="left", nulls_equal=True)
+    return conform(
+        _suppressed(rows.with_columns(pl.col("known_to_both").fill_null(0)), terms.suppress_below), CROSSINGS
+    )
+
+
+def _suppressed(rows: pl.DataFrame, least: int) -> pl.DataFrame:
+    """Rows without numbers that are too small to tell, and without those from which such a number follows.
+
+    If one season has to be silent, all of them are: what is told of the others and of all together would bound it.
+    """
+    few_both = _is_few(pl.col("known_to_both"), least)
+    few_else = _is_few(pl.col("known_here") - pl.col("known_to_both"), least)
+    of_season = pl.col("season").is_not_null()
+    silent = (few_both | few_else) | (of_season & ((few_both | few_else) & of_season).any().over("partner"))
+    return rows.with_columns(
+        known_here=pl.when(~_is_few(pl.col("known_here"), least)).then("known_here"),
+        known_to_both=pl.when(~silent).then("known_to_both"),
+    )
+
+
+def _is_few(n: pl.Expr, least: int) -> pl.Expr:
+    """Whether so many can be counted, and are too few to tell."""
+    return (n.cast(pl.Int64) > 0) & (n.cast(pl.Int64) < least)

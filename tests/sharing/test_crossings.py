@@ -1,0 +1,190 @@
+"""Crossings leave as numbers by season: no joint id, nothing small, nothing that depends on what stays."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sharedrange.core.canonical import canonical
+from sharedrange.core.errors import InputError
+from sharedrange.core.individuals import LocalIndividual
+from sharedrange.core.release import CROSSINGS, RESOLUTIONS, TABLES
+from sharedrange.sharing.agreement import CONCORDANCES, frame_of
+from sharedrange.sharing.pseudonyms import Pseudonyms
+from sharedrange.sharing.release import Released, Request, Standing, names_needed, release
+from sharedrange.sharing.sealing.container import csv_of
+
+FIRST, SECOND = date(2026, 1, 1), date(2026, 4, 1)  # quarters
+Sighting = tuple[int, int, str, str | None]
+
+
+def agreed(kit: Any, concordance: str = "crossings", below: int = 0, **changed: str) -> Any:
+    text = kit.CATS.replace("identity", f'concordance = "{concordance}"\nsuppress_below = {below}\nidentity')
+    for old, new in changed.items():
+        text = text.replace(old, new)
+    return kit.agreement(kit.HEAD + text)
+
+
+def released(kit: Any, agreement: Any, seen: Any, known: dict[str, set[str]], **more: Any) -> Released:
+    """What leaves of a survey; `known`: code -> the parties that know this animal too."""
+    content = kit.delivered(kit.survey(more.pop("places", kit.PLACES), seen))
+    minted = iter(range(1, 1 << 30))
+    names = names_needed(content, agreement)
+    table = Pseudonyms(agreement.id).with_names(names, lambda n: next(minted).to_bytes(n, "big"))
+    known_to = {LocalIndividual(kit.OWNER, "main", code): frozenset(parties) for code, parties in known.items()}
+    joint_ids = {who: f"J-{who.code:0>16}" for who in known_to}
+    request = Request(kit.RECIPIENT, kit.PURPOSE, more.pop("on", kit.TODAY))
+    standing = Standing(frozenset(agreement.parties))
+    return release(content, agreement, request, standing, table, known_to=known_to, joint_ids=joint_ids, **more)
+
+
+def rows(one: Released) -> list[tuple[Any, ...]]:
+    """Partner, season and both numbers of each row."""
+    return one.tables["crossings"].drop("taxon").rows()
+
+
+def payload(one: Released) -> bytes:
+    return b"".join(name.encode() + csv_of(one.tables[name]) for name in sorted(one.tables)) + canonical(one.manifest)
+
+
+def met(kit: Any, *codes: str, day: int = 10) -> list[Sighting]:
+    return [(i % 5, day, kit.LEOPARD, code) for i, code in enumerate(codes)]
+
+
+def test_animals_are_counted_by_season_and_each_once(kit: Any) -> None:
+    seen = [*met(kit, "F1", "F2", "M3"), *met(kit, "F1", day=40)]
+    one = released(kit, agreed(kit), seen, {"F1": {"eastfell"}, "M3": {"eastfell", "north"}})
+    assert one.tables["crossings"].schema == CROSSINGS
+    assert rows(one) == [
+        ("eastfell", FIRST, 3, 2), ("eastfell", None, 3, 2), ("north", FIRST, 3, 1), ("north", None, 3, 1),
+    ]  # fmt: skip
+
+
+def test_no_joint_id_leaves(kit: Any) -> None:
+    seen, known = met(kit, "F1", "F2"), {"F1": {"eastfell"}}
+    told = payload(released(kit, agreed(kit), seen, known))
+    assert b"J-" not in told
+    assert b"joint" not in told.replace(b"joint-population-estimate", b"")
+    assert b"J-" in payload(released(kit, agreed(kit, "joint-id"), seen, known))
+
+
+def test_without_crossings_in_the_agreement_nothing_of_a_package_depends_on_them(kit: Any) -> None:
+    for concordance in ("none", "joint-id"):
+        one = agreed(kit, concordance)
+        known = {"F1": {"eastfell"}}
+        with_known, without = (released(kit, one, met(kit, "F1"), k) for k in (known, {}))
+        assert "crossings" not in with_known.tables
+        assert "crossings" not in canonical(with_known.manifest).decode()
+        assert concordance == "joint-id" or payload(with_known) == payload(without)
+
+
+def test_a_season_leaves_whole_once_all_of_it_is_old_enough(kit: Any) -> None:
+    seen, known = met(kit, "F1", "F2"), {"F1": {"eastfell"}}
+    # The periods are months: February may leave on the first of June, the quarter at the end of June.
+    early, late = (released(kit, agreed(kit), seen, known, on=date(2026, 6, day)) for day in (5, 30))
+    assert early.tables["encounters"].height == 2
+    assert rows(early) == []
+    assert rows(late) == [("eastfell", FIRST, 2, 1), ("eastfell", None, 2, 1)]
+
+
+def test_seasons_are_no_shorter_than_the_periods_of_the_agreement(kit: Any) -> None:
+    for resolution in RESOLUTIONS:
+        frame = frame_of(agreed(kit, month=resolution), "crossings")
+        assert frame is not None
+        assert frame.resolution == ("year" if resolution == "year" else "quarter")
+
+
+def test_animals_at_stations_that_stay_are_not_counted(kit: Any) -> None:
+    places = [*kit.PLACES[:4], (119.9, 46.9)]  # the last two are alone in their cells
+    seen = [(0, 10, kit.LEOPARD, "F1"), (4, 10, kit.LEOPARD, "F2")]
+    one = released(kit, agreed(kit), seen, {"F1": {"eastfell"}, "F2": {"north"}}, places=places)
+    assert rows(one) == [("eastfell", FIRST, 1, 1), ("eastfell", None, 1, 1)]
+
+
+def test_animals_without_a_name_are_counted_too(kit: Any) -> None:
+    nameless = agreed(kit, pseudonym="none")
+    one = released(kit, nameless, met(kit, "F1", "F2"), {"F1": {"eastfell"}})
+    assert one.tables["encounters"]["individual"].null_count() == one.tables["encounters"].height
+    assert rows(one)[0] == ("eastfell", FIRST, 2, 1)
+
+
+def test_small_numbers_and_what_would_give_them_away_are_withheld(kit: Any) -> None:
+    codes = [f"L{i}" for i in range(6)]
+
+    def told(n_both: int) -> tuple[Any, ...]:
+        known = {code: {"eastfell"} for code in codes[:n_both]}
+        return rows(released(kit, agreed(kit, below=3), met(kit, *codes), known))[-1][2:]
+
+    assert [told(n) for n in range(1, 7)] == [(6, None), (6, None), (6, 3), (6, None), (6, None), (6, 6)]
+
+
+def test_one_season_that_is_too_small_silences_the_others(kit: Any) -> None:
+    """The numbers of the whole time and of one season would bound that of the other."""
+    winter, spring = [f"L{i}" for i in range(8)], ["L0", "L8", "L9", "L10", "L11"]
+    seen = [*met(kit, *winter, day=10), *met(kit, *spring, day=59)]  # the last night of the survey is in April
+    known = {code: {"eastfell"} for code in [*winter[:4], "L8"]}
+    table = released(kit, agreed(kit, below=3), seen, known).tables["crossings"]
+    assert table["season"].to_list() == [FIRST, SECOND, None]
+    assert table["known_here"].to_list() == [8, 5, 12]
+    assert table["known_to_both"].to_list() == [None, None, 5]
+
+
+def test_no_rule_can_name_the_table(kit: Any) -> None:
+    with pytest.raises(InputError) as raised:
+        kit.agreement(kit.HEAD + kit.CATS + 'crossings = ["season"]\n')
+    (finding,) = raised.value.findings
+    assert finding.rule == "rule-table"
+    assert "crossings" not in str(finding.facts["known"])
+    assert "crossings" in TABLES
+
+
+SEEN = st.lists(
+    st.tuples(st.integers(0, 4), st.integers(1, 58), st.sampled_from(["L0", "L1", "L2", "L3", "L4", "L5"])), max_size=14
+)
+KNOWN = st.dictionaries(st.sampled_from(["L0", "L1", "L2", "L3", "L4", "L5"]), st.just({"eastfell"}))
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEN, KNOWN, st.integers(0, 4))
+def test_of_each_number_told_both_parts_are_large_enough(
+    kit: Any, seen: list[tuple[int, int, str]], known: dict[str, set[str]], below: int
+) -> None:
+    sightings = [(where, day, kit.LEOPARD, code) for where, day, code in [*seen, (0, 1, "L0")]]
+    for _, _, here, both in rows(released(kit, agreed(kit, below=below), sightings, known)):
+        assert here is None or here == 0 or here >= below
+        if both is not None:
+            assert here is not None
+            assert all(n == 0 or n >= below for n in (both, here - both))
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEN, KNOWN, st.tuples(st.integers(0, 3), st.sampled_from(["none", "pseudonym"])), st.floats(-0.015, 0.015))
+def test_moving_stations_renaming_codes_and_what_stays_change_no_byte(
+    kit: Any, seen: list[tuple[int, int, str]], known: dict[str, set[str]], terms: tuple[int, str], shift: float
+) -> None:
+    one = agreed(kit, below=terms[0], pseudonym=terms[1])
+    plain = [(where, day, kit.LEOPARD, code) for where, day, code in [*seen, (0, 1, "L0")]]
+    moved = [(x + shift * (0.9 if i else 1), y - shift) for i, (x, y) in enumerate(kit.PLACES)]
+    # A boar stays whatever is known of it, and codes are sorted as before so that pseudonyms are those of before.
+    recoded = [(where, day, taxon, f"N{str(code)[1:]}") for where, day, taxon, code in plain]
+    recoded.append((2, 12, kit.BOAR, "B1"))
+    renamed = {f"N{code[1:]}": parties for code, parties in known.items()} | {"B1": {"north"}}
+    first = released(kit, one, plain, known)
+    assert payload(first) == payload(released(kit, one, recoded, renamed, places=moved))
+
+
+def test_crossings_stand_between_nothing_and_joint_ids() -> None:
+    assert CONCORDANCES == ("none", "crossings", "joint-id")
+
+
+def test_the_order_in_which_things_were_recorded_does_not_leave(kit: Any) -> None:
+    seen, known = met(kit, "F1", "F2", "M3"), {"F1": {"north"}, "M3": {"eastfell"}}
+    one = released(kit, agreed(kit), seen, known).tables["crossings"]
+    other = released(kit, agreed(kit), seen[::-1], dict(reversed(known.items()))).tables["crossings"]
+    assert one.equals(other)
+    assert one.equals(one.sort("taxon", "partner", pl.col("season"), nulls_last=True))
