@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from sharedrange.assessment import joint, landscape
@@ -13,10 +14,15 @@ from sharedrange.assessment.inputs import ALONE, LISTS, PREPARING
 from sharedrange.assessment.material import Material
 from sharedrange.assessment.node import OpenNode, open_node, writing
 from sharedrange.assessment.plan import ANSWER, Planned, plan
+from sharedrange.assessment.published import Publication, asked_of, publications, with_published
 from sharedrange.assessment.register import lint
 from sharedrange.assessment.report import report_name, write_report
 from sharedrange.assessment.results import Assessment, Result
-from sharedrange.assessment.running import Tell, quiet, run
+from sharedrange.assessment.running import READING, Tell, quiet, run
+from sharedrange.assessment.sharing import has_keys
+from sharedrange.assessment.sharing.auditing import about_revoked
+from sharedrange.assessment.sharing.ground import open_ground
+from sharedrange.assessment.sharing.telling import in_force
 from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.answer import Answer
 from sharedrange.core.audience import EVERYBODY, meet
@@ -50,7 +56,9 @@ def assess(
     without a catalogue, and Cancelled on Ctrl-C (a later run resumes).
     """
     words = load(language)
-    node = _for_reader(open_node(folder), reader)
+    node = open_node(folder)
+    check_reader(node, reader)
+    node = node.for_reader(reader) if reader else node
     if errors(node.findings):  # a damaged chain of decisions would change numbers in silence
         raise InputError(errors(node.findings))
     with writing(node.folder):
@@ -68,44 +76,95 @@ def assess(
         return Outcome(assessment, report, reused=False)
 
 
-def _for_reader(node: OpenNode, reader: str) -> OpenNode:
-    """The node as a reader may see it. Raises ProgrammeError if the programme knows no such party."""
+def check_reader(node: OpenNode, reader: str) -> None:
+    """Raises ProgrammeError if the programme knows no such party, and the reader is not everybody."""
     known = [party.id for party in node.programme.parties]
     if reader and reader not in (*known, EVERYBODY):
         facts = {"reader": reader, "known": ", ".join([*known, EVERYBODY])}
         raise ProgrammeError([Finding("reader-unknown", facts, Where("programme.toml"))])
-    return node.for_reader(reader) if reader else node
+
+
+def assessed(node: OpenNode, workers: int = 1, tell: Tell = quiet) -> Assessment:
+    """What a node's data say, without a report. The caller holds the node's lock, since answers are kept for later.
+
+    Raises as `assess`.
+    """
+    if errors(node.findings):  # a damaged chain of decisions would change numbers in silence
+        raise InputError(errors(node.findings))
+    return _assessment(node, workers, tell)[0]
 
 
 def _assessment(node: OpenNode, workers: int, tell: Tell) -> tuple[Assessment, str]:
     """The assessment, and the hash of everything that it depends on."""
-    surveys, cache = Surveys(node), Cache(node.work / "answers")
+    surveys, cache = Surveys(node, lambda path: tell(f"{path}/{READING}", 0.0)), Cache(node.work / "answers")
     planned, ledger = plan(node, surveys)
     tasks = [task for p in planned for task in p.tasks.values()]
     overview_step = _overview_step(node, ledger)
     overview = _overview(node, planned, surveys, cache, overview_step)
     answers = run(tasks, cache, node.work / "checkpoints", workers=workers, tell=tell)
     results = tuple(_result(p, answers, _audiences(node, ledger)) for p in planned)
+    told = _told_to(node)
+    results, ledger = with_published(results, ledger, told, node.party)
+    ledger = ledger.with_step(overview_step)
+    if node.reader:
+        results, ledger = _only_theirs(results, ledger, overview_step.id)
     assessment = Assessment(
         node_party=node.party,
         programme=node.programme,
         results=results,
-        ledger=ledger.with_step(overview_step),
+        ledger=ledger,
         health=overview.tables["health"],
         cells=overview.tables["cells"],
-        findings=(*node.findings, *overview.findings, *lint(node.programme)),
+        findings=(*node.findings, *_about_revoked(node), *overview.findings, *lint(node.programme)),
         versions=versions(),
         audience=_may_see(node),
         reader=node.reader,
     )
-    return assessment, digest([[task.step.id for task in tasks], overview_step.id, package_hash(), versions()])
+    depends = [[task.step.id for task in tasks], overview_step.id, [one.id for one in told]]
+    return assessment, digest([*depends, package_hash(), versions()])
+
+
+def _only_theirs(results: Sequence[Result], ledger: Ledger, overview: str) -> tuple[tuple[Result, ...], Ledger]:
+    """Results and ledger without what stands behind questions that a reader may see nothing of.
+
+    Their settings, sides and lines are the parties' own business; that they were asked is told.
+    """
+    kept = []
+    for result in results:
+        refusal = result.answer.refusal
+        if refusal is None or not refusal.is_without_data:
+            kept.append(result)
+            continue
+        step = Step("assessment.nothing", 1, {"question": result.question.id})
+        ledger = ledger.with_step(step)
+        kept.append(Result(asked_of(result.question), step.id, {ANSWER: result.answer}))
+    steps = {e.step for result in kept for answer in result.answers.values() for e in answer.estimates}
+    return tuple(kept), ledger.behind(overview, *(result.step for result in kept), *sorted(steps))
+
+
+def _about_revoked(node: OpenNode) -> tuple[Finding, ...]:
+    """Warnings of released data whose agreement was revoked; without keys of its own a node believes no revocation."""
+    if not any(delivered.source.released_under for delivered in node.deliveries) or not has_keys(node.folder):
+        return ()
+    return tuple(about_revoked(open_ground(node.folder), node.deliveries))
+
+
+def _told_to(node: OpenNode) -> tuple[Publication, ...]:
+    """What was told to the node's reader and may be told still; nothing for the node's own party, who sees it all."""
+    if not node.reader:
+        return ()
+    return in_force(open_ground(node.folder), publications(node.folder), node.reader)
 
 
 def _overview_step(node: OpenNode, ledger: Ledger) -> Step:
-    """The step of everything that is told beside the answers: it depends on all that was delivered or decided."""
+    """The step of everything that is told beside the answers: it depends on all that was delivered or decided.
+
+    Only hashes stand in it: the ledger goes to readers, and a programme's remarks and the number of decisions do not.
+    A reader who may see no delivery is told nothing that a record could change.
+    """
     told = {
-        "programme": (node.folder / "programme.toml").read_text(encoding="utf-8-sig"),
-        "records": sorted(record.id for record in node.records),
+        "programme": sha256((node.folder / "programme.toml").read_bytes()).hexdigest(),
+        "records": digest(sorted(record.id for record in node.records)) if node.deliveries else "",
     }
     return Step("assessment.overview", 1, told, tuple(sorted(ledger.sources)))
 

@@ -98,6 +98,11 @@ class Refusal:
     instead: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def is_without_data(self) -> bool:
+        """Whether nothing at all is there to answer from: not thin data, but none."""
+        return dict(self.have) == {"deliveries": 0}
+
     def __str__(self) -> str:
         gaps = ", ".join(f"{k} {self.have.get(k)} (needs {v})" for k, v in self.need.items())
         return f"{self.question}: not enough data: {gaps}"

@@ -12,6 +12,7 @@ from typing import Any
 
 from sharedrange.core.canonical import Json, digest
 
+HIDDEN = "hidden-"  # how the name begins under which a source goes that its node hides
 _ID_LENGTH = 16  # 64 bits: a programme has thousands of steps, not billions
 
 
@@ -29,6 +30,11 @@ class Source:
     def id(self) -> str:
         """Where the bytes came from and what they are."""
         return digest(["source", self.party, self.dataset, self.sha256])[:_ID_LENGTH]
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the node hides what it is called."""
+        return self.dataset.startswith(HIDDEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,14 @@ class Ledger:
             if parent not in self.sources and parent not in self.steps:
                 raise KeyError(parent)
         return Ledger(self.sources, {**self.steps, step.id: step})
+
+    def behind(self, *step_ids: str) -> Ledger:
+        """The ledger of nothing but these steps and what they came from. Raises KeyError if one is unknown."""
+        kept = {key for step in step_ids for _, key, _ in self.back(step)}
+        return Ledger(
+            {key: source for key, source in self.sources.items() if key in kept},
+            {key: step for key, step in self.steps.items() if key in kept},
+        )
 
     def back(self, step_id: str) -> Iterator[tuple[int, str, Source | Step]]:
         """From a step to its sources, depth first: (depth, id, source or step), each id once.
