@@ -21,7 +21,7 @@ from sharedrange.assessment.report.naming import Naming
 from sharedrange.assessment.report.palette import Look, colours
 from sharedrange.assessment.report.printing import Printer
 from sharedrange.assessment.report.products import answers_table, csv_bytes, report_data
-from sharedrange.assessment.report.tables import list_table
+from sharedrange.assessment.report.sheet_tables import list_table
 from sharedrange.assessment.results import CELLS, HEALTH, AloneSum, Assessment, Convention, JointSheet, Result
 from sharedrange.core.answer import LISTED, Answer, Estimate, Refusal, Scope
 from sharedrange.core.finding import Finding, Severity, Where

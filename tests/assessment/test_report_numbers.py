@@ -37,6 +37,7 @@ def _shown(value: float, unit: str, low: float | None = None, high: float | None
         (0.2, "percent", None, None, (f"0{THIN}%", "")),
         (12345.0, "km2", None, None, (f"12{THIN}300", "")),
         (9.0, "animals", 4.0, math.inf, ("9", "4–∞")),
+        (0.0, "per_100_station_days", 0.0, 0.1518, ("0.00", "0.00–0.15")),
     ],
 )
 def test_a_number_has_the_digits_that_its_unit_bears(

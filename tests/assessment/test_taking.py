@@ -13,13 +13,14 @@ import openpyxl
 import pytest
 from PIL import Image
 
+from sharedrange.assessment.asking import EXAMPLES, example
 from sharedrange.assessment.assessing import assess
 from sharedrange.assessment.checking import check
 from sharedrange.assessment.node import open_node
 from sharedrange.assessment.programme import write_new_node
 from sharedrange.assessment.raw_files import SUMS, changed
 from sharedrange.assessment.remembering import columns_of
-from sharedrange.assessment.taking import EXAMPLES, example, taking
+from sharedrange.assessment.taking import taking
 from sharedrange.assessment.understanding import overview
 from sharedrange.core.errors import InputError
 from sharedrange.core.files import sha256_of

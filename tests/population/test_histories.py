@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sharedrange.core.common_time import about_window, common_window
 from sharedrange.core.errors import InputError, NotEnoughData, ProgrammeError
 from sharedrange.core.finding import Severity
 from sharedrange.core.history import CAPTURES, DETECTORS, INDIVIDUALS
 from sharedrange.core.places import Projection, equal_area
 from sharedrange.core.survey import Survey
-from sharedrange.core.when import Window, about_window, common_window
+from sharedrange.core.when import Window
 from sharedrange.population.encounters import encounters
 from sharedrange.population.histories import capture_histories
 

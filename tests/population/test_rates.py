@@ -126,6 +126,16 @@ def test_cameras_of_unrecorded_type_are_not_taken_for_alike(dated: MakeSurvey) -
     assert "unlike-cameras" not in rules(answer(dated("cn", cameras(2)), dated("ru", cameras(2))).findings)
 
 
+def test_a_model_that_its_owner_does_not_name_is_not_told_as_if_it_were_one(dated: MakeSurvey) -> None:
+    both = {**cameras(1, "C-0123456789abcdef"), "C1": {**cameras(2, "C-0000000000000000")["C1"]}}
+    told = answer(dated("cn", both), dated("ru", cameras(2, "B-2"))).findings
+    (unlike,) = (finding for finding in told if finding.rule == "unlike-cameras-unnamed")
+    assert unlike.facts == {"cameras": "cn: ?, ?; ru: B-2", "parties": "cn"}
+    assert "unlike-cameras" not in rules(told)
+    (mixed,) = (finding for finding in told if finding.rule == "mixed-cameras")
+    assert mixed.facts["cameras"] == "?, ?"
+
+
 def test_one_station_and_several_camera_types_are_noted(dated: MakeSurvey) -> None:
     both = {**cameras(1), "C1": {**cameras(2, "B-2")["C1"]}}
     assert "one-station" in rules(answer(dated("cn", cameras(1))).findings)

@@ -95,6 +95,7 @@ def _centres(material: Material, survey: Survey, size: float) -> list[pl.Series]
     """Centres of the cells that the deployments lie in, in the kept frame."""
     x, y = survey.deployments["x"].to_numpy(), survey.deployments["y"].to_numpy()
     x_m, y_m = material.projection.forward(x, y)
+    # Not a core.grids.Grid: nobody cites these cells, and a release may come without positions, which a grid refuses.
     centre_x, centre_y = (np.floor(np.stack([x_m, y_m]) / size) + 0.5) * size
     kept_x, kept_y = material.projection.inverse(centre_x, centre_y)
     return [pl.Series("x", np.round(kept_x, 6)), pl.Series("y", np.round(kept_y, 6))]

@@ -11,51 +11,34 @@ import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sharedrange.assessment import raw_files
+from sharedrange.assessment.asking import questions
 from sharedrange.assessment.growing import Continued, add, can_grow, continues, together
+from sharedrange.assessment.masking import Hidden, read_hidden
 from sharedrange.assessment.node import OWN, told, writing
 from sharedrange.assessment.programme import read_node
 from sharedrange.assessment.remembering import carried, columns_of, declared, newest_first, said
 from sharedrange.assessment.understanding import rows_of
+from sharedrange.assessment.waiting import WAITING, bring, waiting
 from sharedrange.core.contents import Delivered
 from sharedrange.core.errors import InputError
-from sharedrange.core.files import folder_hash, sync, write_atomically
-from sharedrange.core.finding import Fact, Finding, Severity, Where, errors
+from sharedrange.core.files import folder_hash, write_atomically
+from sharedrange.core.finding import Fact, Finding, Severity, Where
 from sharedrange.core.ledger import Source, Step
 from sharedrange.core.progress import Progress, part, silent
 from sharedrange.exchange.delivery import FILE_NAME, FORMATS, Delivery, read_delivery, stated, write_delivery
 from sharedrange.exchange.doors import DOORS, guess
 from sharedrange.exchange.mapping import MAPPING_FILE
-from sharedrange.exchange.opening import IN_PLACE, open_path, shown
+from sharedrange.exchange.opening import open_path, shown
 from sharedrange.exchange.photos import understood as pictures_understood
 from sharedrange.exchange.photos import write_templates
 from sharedrange.exchange.proposing import holds_sheets, propose_mapping
 
-WAITING = ".taking-"  # how the hidden folder of a delivery on its way in begins
-ASKED = {
-    "missing-timezone": "timezone",
-    "not-encoding": "encoding",
-    "date-order-unknown": "date_order",
-    "no-stations-table": "crs",  # of the coordinates that will be filled in
-}
-"""Rule -> the key of delivery.toml to ask for, where the finding is about another file."""
-EXAMPLES: Mapping[str, str] = {
-    "format": "camtrap-dp",
-    "crs": "EPSG:4326",
-    "timezone": "Asia/Vladivostok",
-    "taxon": "Panthera tigris",
-    "detector": "proximity",
-    "encoding": "windows-1251",
-    "date_format": "%d.%m.%Y",
-    "date_order": "day-first",
-    "video_clock": "local",
-}
-"""Keys that can be asked for -> an answer as it may look."""
 COPIED, HASHED = 0.6, 0.9  # shares of the work
 
 
@@ -97,6 +80,7 @@ class Taking:
         self._given, self._wrongly_given = declared(staged)
         self._answers: dict[str, Any] = {}
         self._continued: Continued | None = None
+        self._hidden = read_hidden(node)
         self.is_kept = False
 
     def understand(self, answers: Mapping[str, Any]) -> Understood:
@@ -120,10 +104,10 @@ class Taking:
             if self._continued is not None:
                 return self._whole(self._continued)
         findings = tuple(self._named(finding) for finding in findings)
-        questions = _questions(findings, self._answers) if content is None else ()
+        asked = questions(findings, self._answers) if content is None else ()
         if content is not None and not rows_of(content):
             findings = (*findings, Finding("take-nothing", {"dataset": self.dataset}, severity=Severity.WARNING))
-        return Understood(self.dataset, name, delivery, like, content, questions, findings)
+        return Understood(self.dataset, name, delivery, like, content, asked, findings)
 
     def _looks_like(self) -> str:
         """The format by the files; tables that no door knows are sheets, for which a mapping is proposed."""
@@ -136,7 +120,7 @@ class Taking:
         """
         own = self.node / OWN
         exists = (own / self.dataset).exists()
-        found = continues(own, self._staged, delivery, self.dataset if exists else "")
+        found = continues(own, self._staged, delivery, self.dataset if exists else "", hidden=self._hidden)
         if exists and found is None:
             raise _exists(self.dataset)
         if found is not None and not exists and self._is_named:
@@ -150,15 +134,15 @@ class Taking:
         with together(folder, self._staged, WAITING) as place:
             content, findings = DOORS[continued.delivery.format].read(place, continued.delivery)
             told = tuple(self._named(finding, place.name, continued.dataset) for finding in findings)
-        questions = _questions(told, self._answers) if content is None else ()
+        asked = questions(told, self._answers) if content is None else ()
         about = continued.delivery
-        return Understood(continued.dataset, about.format, about, "", content, questions, told, continued)
+        return Understood(continued.dataset, about.format, about, "", content, asked, told, continued)
 
     def keep(self, progress: Progress = silent) -> Kept:
         """Hash the files and make them part of the node: as a dataset, or added to the one that they continue."""
         lines = raw_files.sums(self._staged, progress)
         raw = "".join(line for line in lines.splitlines(keepends=True) if not line.endswith(f"  {FILE_NAME}\n"))
-        if same := _same(self.node / OWN, raw):
+        if same := _same(self.node / OWN, raw, self._hidden):
             raise InputError([Finding("take-already", {"dataset": self.dataset, "same": same})])
         if self._continued is not None:
             return self._added(self._continued)
@@ -197,7 +181,7 @@ class Taking:
 
     def _unclear(self, name: str, found: Sequence[Finding], like: str = "") -> Understood:
         findings = tuple(self._named(finding) for finding in found)
-        return Understood(self.dataset, name, None, like, None, _questions(findings, self._answers), findings)
+        return Understood(self.dataset, name, None, like, None, questions(findings, self._answers), findings)
 
     def _unknown(self, name: str) -> list[Finding]:
         facts = {"given": shown(name), "known": ", ".join(FORMATS)}
@@ -216,7 +200,8 @@ class Taking:
             candidates = [self.node / OWN / self._like]
         else:
             columns = columns_of(self._staged)
-            candidates = [folder for folder in newest_first(self.node / OWN) if columns_of(folder) == columns]
+            shown_ones = (f for f in newest_first(self.node / OWN) if not self._hidden.holds(f.name))
+            candidates = [folder for folder in shown_ones if columns_of(folder) == columns]
         for folder in candidates:
             delivery, found = read_delivery(folder, self.party)
             if delivery is None and self._like:
@@ -256,8 +241,8 @@ def taking(
             raise _exists(name)
         if like and not (node / OWN / like).is_dir():
             raise InputError([Finding("take-no-such-dataset", {"dataset": shown(like)})])
-        with _waiting(target) as (staged, arrive):
-            found = _brought(files, staged, in_place=in_place, progress=part(progress, 0, COPIED))
+        with waiting(target) as (staged, arrive):
+            found = bring(files, staged, part(progress, 0, COPIED), in_place=in_place)
             if found:
                 raise InputError(found)
             remembered = like or (name if target.exists() else "")
@@ -271,67 +256,11 @@ def _exists(dataset: str) -> InputError:
     return InputError([Finding("take-dataset-exists", {"dataset": dataset}, Where(file=f"{OWN}/{dataset}"))])
 
 
-def _brought(files: Sequence[Path], staged: Path, *, in_place: bool, progress: Progress) -> list[Finding]:
-    if not in_place:
-        return raw_files.put(files, staged, progress)
-    if not files[0].is_dir():
-        return [Finding("take-in-place", {"path": shown(files[0].name)}, Where(file=shown(files[0].name)))]
-    pointer = staged.parent / IN_PLACE / staged.name
-    write_atomically(pointer, str(files[0].resolve()).encode())
-    return [*raw_files.link(files[0], staged), *raw_files.put(files[1:], staged, progress)]
-
-
-@contextmanager
-def _waiting(target: Path) -> Iterator[tuple[Path, Any]]:
-    """A hidden folder beside `target`, and the function that makes it `target`; gone unless that was called.
-
-    The pointer of a delivery in place goes with it.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    pointers = target.parent / IN_PLACE
-    for crashed in (*target.parent.glob(f"{WAITING}*"), *pointers.glob(f"{WAITING}*")):
-        shutil.rmtree(crashed) if crashed.is_dir() else crashed.unlink()
-    staged = Path(tempfile.mkdtemp(prefix=WAITING, dir=target.parent))
-
-    def arrive() -> None:
-        staged.chmod(0o755)
-        for file in staged.rglob("*"):
-            if not file.is_symlink():
-                sync(file)
-        if (pointers / staged.name).exists():
-            (pointers / staged.name).replace(pointers / target.name)
-        staged.rename(target)
-        sync(target.parent)
-
-    try:
-        yield staged, arrive
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-        (pointers / staged.name).unlink(missing_ok=True)
-        with suppress(OSError):  # others are there
-            pointers.rmdir()
-
-
-def example(key: str, findings: Sequence[Finding]) -> str:
-    """An answer as it may look: the likely one where a finding names one, else that of `EXAMPLES`."""
-    likely = (f.facts.get("likely") for f in findings if ASKED.get(f.rule) == key)
-    return next((str(value) for value in likely if value not in (None, "", "?")), EXAMPLES[key])
-
-
-def _questions(findings: tuple[Finding, ...], answers: Mapping[str, Any]) -> tuple[str, ...]:
-    """The keys of delivery.toml that would settle errors, or that will be needed with what has to be filled in."""
-    keys = [
-        finding.where.field if finding.where.file == FILE_NAME else ASKED.get(finding.rule)
-        for finding in errors(findings)
-        if finding.rule != "no-stations-table" or ASKED[finding.rule] not in answers
-    ]
-    return tuple(dict.fromkeys(key for key in keys if key is not None and key in EXAMPLES))
-
-
-def _same(own: Path, raw: str) -> str:
+def _same(own: Path, raw: str, hidden: Hidden) -> str:
     """The delivery that holds all these files already, alone or with others, under whatever names."""
     new = Counter(line.partition("  ")[0] for line in raw.splitlines())
-    return next((f.name for f in newest_first(own) if new and new <= Counter(raw_files.hashes(f))), "")
+    names = (f.name for f in newest_first(own) if new and new <= Counter(raw_files.hashes(f)))
+    return next((hidden.name(name) if hidden.holds(name) else name for name in names), "")
 
 
 def _name_of(file: Path) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from sharedrange.core.finding import Fact, Finding, Severity
 from sharedrange.core.individuals import Partition
 from sharedrange.core.progress import Progress
 from sharedrange.core.survey import LIFE_STAGES, SEXES
+from sharedrange.population.crossed import Crossing, about_crossings, agreed, together, told_of
 from sharedrange.population.encounters import animals, flanks_in, in_stages, with_individuals
 
 NAME = "population.minimum"
@@ -48,7 +50,8 @@ class MinimumInputs:
     `encounters` has the schema ENCOUNTERS; `partition` says which codes are one animal (None: as the column
     `individual` says); `parties` names everyone asked, also who listed nothing; `scope` says taxon, place and
     period; `flanks` (encounters.known_flanks) says which flanks each party knows of each animal from all its
-    data. Without it, only the flanks of these encounters count.
+    data. Without it, only the flanks of these encounters count. `crossings`: where parties did not tell which of their
+    animals others know, how many these are; all encounters are then of one session.
     """
 
     encounters: pl.DataFrame
@@ -56,6 +59,7 @@ class MinimumInputs:
     parties: tuple[str, ...]
     scope: Scope = Scope()
     flanks: pl.DataFrame | None = None
+    crossings: tuple[Crossing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +188,7 @@ def _answer(
     asked = in_stages(settings.life_stages, with_unknown=settings.count_unknown_stage)
     estimates = tuple(_estimates(lists, asked, inputs, settings))
     progress(0.8)
-    tables = {"lists": _lists_table(lists), "crossings": _crossings(lists.joint)}
+    tables = _tables(lists, inputs.crossings)
     notes = _notes(lists.joint.filter(asked), inputs, settings)
     progress(1.0)
     return Answer(estimates=estimates, tables=tables, findings=(*found, *notes))
@@ -251,25 +255,57 @@ def _estimates(lists: _Lists, asked: pl.Expr, inputs: MinimumInputs, settings: M
     unit = SESSIONS_UNIT if several else ANIMALS_UNIT
     for suffix, stage, sex, which in _slices(lists, asked):
         scope = replace(base, stage=stage or base.stage, sex=sex or base.sex)
-        yield from _counted(lists.where(which), suffix, unit, scope)
+        yield from _counted(lists.where(which), suffix, unit, scope, inputs.crossings)
     yield from _codes(inputs, base)
     if several:
         yield from _distinct_estimates(lists.where(asked).distinct(), base)
 
 
-def _counted(lists: _Lists, suffix: str, unit: str, scope: Scope) -> Iterator[Estimate]:
+def _counted(
+    lists: _Lists, suffix: str, unit: str, scope: Scope, crossings: tuple[Crossing, ...]
+) -> Iterator[Estimate]:
     """The lists of one slice: known, each party's minimum, shared, joint minimum, naive sum, overcount."""
     own = {party: minimum_number(rows) for party, rows in lists.by_party.items()}
     for party, rows in lists.by_party.items():
         there = replace(scope, place=party)
         yield Estimate(f"known.{party}{suffix}", rows.height, unit, scope=there)
         yield Estimate(f"minimum.{party}{suffix}", own[party], unit, scope=there)
-    naive, joint = sum(own.values()), minimum_number(lists.joint)
-    yield Estimate(f"shared{suffix}", _shared(lists.joint), unit, scope=scope)
-    yield Estimate(f"minimum_number{suffix}", joint, unit, scope=scope)
-    yield Estimate(f"naive_sum{suffix}", naive, unit, scope=scope)
+    naive_sum = Estimate(f"naive_sum{suffix}", sum(own.values()), unit, scope=scope)
+    if not crossings:
+        yield replace(naive_sum, quantity=f"shared{suffix}", value=_shared(lists.joint))
+        yield from _together(minimum_number(lists.joint), naive_sum, suffix)
+    elif suffix:
+        yield naive_sum
+    else:
+        yield from _counted_by_crossings(lists, crossings, own, naive_sum)
+
+
+def _together(joint: int, naive_sum: Estimate, suffix: str = "") -> Iterator[Estimate]:
+    """The joint minimum, the sum, and how far the sum lies above it."""
+    yield replace(naive_sum, quantity=f"minimum_number{suffix}", value=joint)
+    yield naive_sum
     if joint:
-        yield Estimate(f"overcount{suffix}", overcount_pct(naive, joint), "percent", scope=scope)
+        excess_pct = overcount_pct(naive_sum.value, joint)
+        yield replace(naive_sum, quantity=f"overcount{suffix}", value=excess_pct, unit="percent")
+
+
+def _counted_by_crossings(
+    lists: _Lists, crossings: tuple[Crossing, ...], own: Mapping[str, int], naive_sum: Estimate
+) -> Iterator[Estimate]:
+    """What was told of common animals together with the lists: the joint minimum, and of two parties the shared.
+
+    Crossings are of animals of every stage, so that nothing of this is told by stage or sex.
+    """
+    listed = {frozenset(pair): _in_both(lists.joint, pair) for pair in combinations(own, 2)}
+    shared, joint = together(own, listed, crossings)
+    if shared is not None:
+        yield replace(naive_sum, quantity="shared", value=shared)
+    yield from _together(joint, naive_sum)
+
+
+def _in_both(joint: pl.DataFrame, pair: tuple[str, str]) -> int:
+    """How many animals two parties both list, as far as it was told who is who."""
+    return joint.filter(pl.col("parties").list.set_intersection(list(pair)).list.len() == 2).height
 
 
 def _distinct_estimates(lists: _Lists, scope: Scope) -> Iterator[Estimate]:
@@ -290,6 +326,16 @@ def _codes(inputs: MinimumInputs, scope: Scope) -> Iterator[Estimate]:
 
 def _shared(joint: pl.DataFrame) -> int:
     return joint.filter(pl.col("parties").list.len() > 1).height
+
+
+def _tables(lists: _Lists, crossings: tuple[Crossing, ...]) -> dict[str, pl.DataFrame]:
+    """LISTS and CROSSINGS. From crossings there is no list of all together, and of pairs what they agree on."""
+    table = _lists_table(lists)
+    if not crossings:
+        return {"lists": table, "crossings": _crossings(lists.joint)}
+    both = [(" + ".join(sorted(pair)), None, agreed(numbers)) for pair, numbers in told_of(crossings).items()]
+    told = pl.DataFrame([row for row in both if row[2] is not None], schema=CROSSINGS, orient="row")
+    return {"lists": table.filter(pl.col("party") != ""), "crossings": told}
 
 
 def _lists_table(lists: _Lists) -> pl.DataFrame:
@@ -327,5 +373,7 @@ def _notes(joint: pl.DataFrame, inputs: MinimumInputs, settings: MinimumSettings
         yield Finding("one-flank-animals", facts, severity=Severity.NOTE)
     if nameless := inputs.encounters["individual"].null_count():
         yield Finding("animals-without-code", {"n": nameless}, severity=Severity.NOTE)
-    if len(inputs.parties) > 1 and not _shared(joint):
+    if inputs.crossings:
+        yield from about_crossings(inputs.crossings, inputs.parties)
+    elif len(inputs.parties) > 1 and not _shared(joint):
         yield Finding("nothing-shared", {"parties": ", ".join(sorted(inputs.parties))}, severity=Severity.WARNING)

@@ -22,6 +22,7 @@ from sharedrange.core.engine import Engine
 from sharedrange.core.errors import InputError
 from sharedrange.core.finding import Fact, Finding, Severity
 from sharedrange.core.progress import Progress, part
+from sharedrange.core.release import is_pseudonym
 from sharedrange.core.survey import Survey, stations
 from sharedrange.core.when import (
     Spans,
@@ -407,8 +408,21 @@ def _findings(tallies: Sequence[_Tally]) -> Iterator[Finding]:
             yield Finding(rule, {"party": tally.party, **facts}, severity=severity)
     cameras = {tally.party: ", ".join(tally.cameras) for tally in watched}
     if len(set(cameras.values())) > 1 or (len(cameras) > 1 and "" in cameras.values()):
-        told = "; ".join(f"{party}: {types or '?'}" for party, types in cameras.items())
-        yield Finding("unlike-cameras", {"cameras": told}, severity=Severity.WARNING)
+        yield _unlike(watched)
+
+
+def _unlike(watched: Sequence[_Tally]) -> Finding:
+    """That cameras are not known to be alike; a model that its owner released without its name is not named."""
+    told = "; ".join(f"{tally.party}: {_models(tally) or '?'}" for tally in watched)
+    unnamed = ", ".join(tally.party for tally in watched if any(map(is_pseudonym, tally.cameras)))
+    if unnamed:
+        return Finding("unlike-cameras-unnamed", {"cameras": told, "parties": unnamed}, severity=Severity.WARNING)
+    return Finding("unlike-cameras", {"cameras": told}, severity=Severity.WARNING)
+
+
+def _models(tally: _Tally) -> str:
+    """The camera models of a party; "?" for each that it released under a pseudonym."""
+    return ", ".join("?" if is_pseudonym(model) else model for model in tally.cameras)
 
 
 def _about(tally: _Tally) -> Iterator[tuple[str, dict[str, Fact], Severity]]:
@@ -417,6 +431,6 @@ def _about(tally: _Tally) -> Iterator[tuple[str, dict[str, Fact], Severity]]:
     if len(tally.effort) == 1:
         yield "one-station", {}, Severity.NOTE
     if len(tally.cameras) > 1:
-        yield "mixed-cameras", {"cameras": ", ".join(tally.cameras)}, Severity.NOTE
+        yield "mixed-cameras", {"cameras": _models(tally)}, Severity.NOTE
     if tally.lost:
         yield "events-without-effort", {"n": tally.lost}, Severity.WARNING

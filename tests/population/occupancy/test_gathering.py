@@ -103,6 +103,20 @@ def test_what_a_complete_visit_does_not_list_was_not_there_to_be_found() -> None
     assert [(f.rule, f.facts["number"]) for f in found] == [("occupancy-visit-incomplete", 1)]
 
 
+def test_what_a_visit_lists_without_a_number_is_not_taken_for_absent() -> None:
+    delivery = walks(
+        [{"visit": f"v{day}", "site": "a", "day": day} for day in (1, 2, 3)],
+        [
+            {"visit": "v1", "taxon": TIGER, "count": None, "sign": "track"},
+            {"visit": "v2", "taxon": TIGER, "count": None, "sign": "track"},
+            {"visit": "v2", "taxon": TIGER, "count": 1, "sign": "scat"},
+        ],
+    )
+    visits, found = visits_of_transects([delivery], TAXA)
+    assert visits.detected[visits.visited].tolist() == [True, False], "v2 by its scat, v3 because it is complete"
+    assert [(f.rule, f.facts["number"]) for f in found] == [("occupancy-visit-incomplete", 1)], "v1 was not counted"
+
+
 def test_transects_fall_into_cells_and_vague_ones_are_told() -> None:
     rows = [
         {"visit": "v1", "site": "a", "day": 1, "x": 500.0, "uncertainty_m": 30_000.0},

@@ -14,9 +14,10 @@ import polars as pl
 from markupsafe import Markup
 
 from sharedrange.assessment.report import svg
-from sharedrange.assessment.report.charts import SHADES
+from sharedrange.assessment.report.charts import SHADES, shade_key
 from sharedrange.assessment.report.numbers import percent
 from sharedrange.assessment.report.palette import Look
+from sharedrange.core.answer import Answer
 
 COARSE_M = 10_000.0  # no map of a real target animal is finer
 WIDTH, TOP, LARGEST = 720.0, 30.0, 44.0
@@ -35,7 +36,13 @@ class Cell:
     found: bool
 
 
-def cells_of(table: pl.DataFrame) -> tuple[Cell, ...]:
+def cells_drawn(answer: Answer, *, is_nowhere: bool) -> tuple[Cell, ...]:
+    """The cells of an answer that may be drawn: coarse ones, or any where they have no place on Earth."""
+    table = answer.tables.get("map")
+    return () if table is None or not (is_nowhere or are_coarse(table)) else _cells_of(table)
+
+
+def _cells_of(table: pl.DataFrame) -> tuple[Cell, ...]:
     """The visited cells of a map of sites; none where a site is a station, or is called by a name."""
     read = []
     for site, chance, detections in table.drop_nulls("occupied").select("site", "occupied", "detections").iter_rows():
@@ -74,12 +81,14 @@ def _legend(look: Look) -> Markup:
     fifths = [percent(i / len(SHADES), look.words) for i in range(len(SHADES) + 1)]
     rows = svg.wrap(look.words("report.cells.chance"), 12)
     top = TOP + 14.0 * len(rows) + 4
-    keys = [
-        svg.element("rect", x=LEGEND_X, y=top + 20 * i, width=16, height=16, fill=shade, stroke=svg.RULE)
-        + svg.label(LEGEND_X + 24, top + 13 + 20 * i, f"{fifths[i]} – {fifths[i + 1]}")
-        for i, shade in enumerate(SHADES)
-    ]
     below = top + 20.0 * len(SHADES) + 18
     found = svg.element("circle", cx=LEGEND_X + 8, cy=below - 4, r=4.0, fill=svg.INK)
     heading = svg.lines(LEGEND_X, TOP + 8, rows, 14, font_weight=600)
-    return Markup("").join([heading, *keys, found, svg.label(LEGEND_X + 24, below, look.words("report.cells.found"))])
+    return Markup("").join(
+        [
+            heading,
+            shade_key(LEGEND_X, top, fifths),
+            found,
+            svg.label(LEGEND_X + 24, below, look.words("report.cells.found")),
+        ]
+    )

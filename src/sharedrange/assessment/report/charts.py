@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from sharedrange.assessment.report import svg
 from sharedrange.assessment.report.numbers import fact
 from sharedrange.assessment.report.palette import Look
+from sharedrange.core.answer import Estimate
+from sharedrange.core.places import Floats
 
-Floats = NDArray[np.float64]
 WIDTH, HEIGHT = 720.0, 320.0
 LEFT, RIGHT, TOP, BOTTOM = 64.0, 560.0, 40.0, 268.0
 LEGEND_X = 574.0
@@ -55,6 +56,24 @@ def bars(heights: Sequence[float], axes: Axes, look: Look, *, first: int = 1) ->
         for i, number in dict.fromkeys(ends)
     ]
     return _framed(axes, look, high, *drawn, *numbers)
+
+
+def axis_end(estimates: Iterable[Estimate]) -> float:
+    """Where an axis may end: at the highest value or limit; a limit beyond three times the largest value runs off."""
+    numbers = tuple(estimates)
+    largest = max(e.value for e in numbers)
+    highest = max([largest, *(e.high for e in numbers if e.high is not None)])
+    return min(highest, 3 * largest)
+
+
+def shade_key(x: float, top: float, edges: Sequence[str]) -> Markup:
+    """The shades from light to dark below each other, each with the two of `edges` (one more than SHADES) around it."""
+    keys = [
+        svg.element("rect", x=x, y=top + 20 * i, width=16, height=16, fill=shade, stroke=svg.RULE)
+        + svg.label(x + 24, top + 13 + 20 * i, f"{edges[i]} – {edges[i + 1]}")
+        for i, shade in enumerate(SHADES)
+    ]
+    return Markup("").join(keys)
 
 
 def _bar(x: float, width: float, top: float) -> Markup:
@@ -116,13 +135,8 @@ def _legend(x: float, ends: tuple[float, float], unit: str, look: Look) -> Marku
     low, high = ends
     if high == low:
         return svg.lines(x, TOP + 12, [fact(low, look.words), unit], 15)
-    edges = np.linspace(low, high, len(SHADES) + 1)
-    keys = [
-        svg.element("rect", x=x, y=TOP + 20 * i, width=16, height=16, fill=shade, stroke=svg.RULE)
-        + svg.label(x + 24, TOP + 13 + 20 * i, f"{_short(edges[i], look)} – {_short(edges[i + 1], look)}")
-        for i, shade in enumerate(SHADES)
-    ]
-    return Markup("").join([*keys, svg.label(x, TOP + 18 + 20.0 * len(SHADES), unit, fill=svg.SOFT)])
+    edges = [_short(edge, look) for edge in np.linspace(low, high, len(SHADES) + 1)]
+    return shade_key(x, TOP, edges) + svg.label(x, TOP + 18 + 20.0 * len(SHADES), unit, fill=svg.SOFT)
 
 
 def _short(value: float, look: Look) -> str:

@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import norm
 
 from sharedrange.assessment.report.charts import Curve
 from sharedrange.assessment.report.palette import Look
+from sharedrange.core.places import Floats
 from sharedrange.population import scr
 from sharedrange.population.scr.detection import Detection, fall
 from sharedrange.population.scr.predict import Case, cases
 
-Floats = NDArray[np.float64]
 _REACH = 3.5  # in sigmas: beyond, nothing is left to see
 _DISTANCES = 61
 _MOST = 6  # curves in one frame

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from sharedrange.assessment.report import svg
+from sharedrange.assessment.report.charts import axis_end
+from sharedrange.assessment.report.grouping import is_sessions
 from sharedrange.assessment.report.numbers import shown, text
 from sharedrange.assessment.report.palette import Look, colours
-from sharedrange.assessment.report.tables import excess, is_sessions
+from sharedrange.assessment.report.ways_back import excess
 from sharedrange.assessment.results import AloneSum, JointSheet
 from sharedrange.core.answer import Answer, Estimate
 
@@ -145,7 +147,7 @@ def _estimates_panel(sheet: JointSheet, look: Look, top: float) -> tuple[Markup,
     drawn = [e for s in sums for e in (*s.parts.values(), s.total) if e] + ([joint] if joint else [])
     if not drawn:
         return Markup(""), top
-    axis = Axis(_axis_end(drawn))
+    axis = Axis(1.04 * axis_end(drawn) or 1.0)
     y, rows = top + 34, []
     for alone in sums:
         row, y = _convention(alone, axis, y, look)
@@ -156,13 +158,6 @@ def _estimates_panel(sheet: JointSheet, look: Look, top: float) -> tuple[Markup,
     band = _band(joint, axis, top + 22, y + 2) if joint else Markup("")
     title = _panel_title(look.words(estimates_title(sheet), year=sheet.year), top + 12)
     return Markup("").join([title, band, *rows, _scale(axis, y + 4, look)]), y + 42
-
-
-def _axis_end(estimates: Sequence[Estimate]) -> float:
-    """Past every value, and past upper limits unless they run away beyond three times the largest value."""
-    largest = max(e.value for e in estimates)
-    highest = max([largest, *(e.high for e in estimates if e.high is not None)])
-    return min(highest, largest * 3) * 1.04 or 1.0
 
 
 @dataclass(frozen=True, slots=True)

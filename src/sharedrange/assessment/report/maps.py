@@ -5,99 +5,48 @@ Never points: what is drawn is what `Assessment.cells` holds. No names of seas o
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
 import polars as pl
-import shapely
 from markupsafe import Markup
-from shapely.geometry import box, shape
-from shapely.geometry.base import BaseGeometry
 
-from sharedrange.assessment.report import svg
-from sharedrange.assessment.report.numbers import EN_DASH, fact, text
+from sharedrange.assessment.report import ground, svg
+from sharedrange.assessment.report.frames import WIDTH, Frame, frame_of, is_local, region_around
+from sharedrange.assessment.report.ground import Ground, MapStyle, lies_on_base, outlines, scale_bar
+from sharedrange.assessment.report.numbers import EN_DASH, fact
 from sharedrange.assessment.report.palette import Look, colours
-from sharedrange.core.places import Floats, Projection, Sides, equal_area
+from sharedrange.core.places import Sides
 
-WIDTH = 720.0
 GUTTER = 20.0
 HEADING_ROW = 16.0
-SMALLEST_CELL_OF_THE_EARTH_M = 10_000.0  # finer cells are those of a local frame
 CLASSES = 4
 LEGEND_ROW = 14.0
-REGION_M = 2_400_000.0  # width of the overview that shows where a component lies
-FLATTEST, MORE_ROWS, ONE_ROW = 0.7, 0.85, 1.1  # height of a panel by its width: the least, and the most
+MORE_ROWS, ONE_ROW = 0.85, 1.1  # height of a panel by its width, at most
 SMALLEST_MARK = 9.0  # figure units: a component on the overview is never smaller than this
 OPACITY = (0.28, 0.46, 0.66, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
-class MapStyle:
-    """How the base looks. Boundaries are dashed grey, all alike; `boundaries=False` leaves them out."""
-
-    land: str = "#f6f4ee"
-    water: str = "#e3ecf1"
-    coast: str = "#8fa5b2"
-    river: str = "#b5cbd8"
-    boundary: str = "#8d8d8d"
-    boundary_dash: str = "5 3"
-    boundaries: bool = True
-    mark: str = "#a3195b"
-    side: str = "#3d4852"
-    graticule: str = "#c3ccd1"
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What part of the world is drawn: bounds in metres of `projection`, on a panel of `width` figure units."""
-
-    projection: Projection
-    west: float
-    south: float
-    east: float
-    north: float
-    width: float = WIDTH
-
-    @property
-    def scale(self) -> float:
-        """Figure units a metre."""
-        return self.width / (self.east - self.west)
-
-    @property
-    def height(self) -> float:
-        """Height of a panel in figure units."""
-        return (self.north - self.south) * self.scale
-
-    @property
-    def window(self) -> BaseGeometry:
-        """The frame as a polygon, metres."""
-        return box(self.west, self.south, self.east, self.north)
-
-    def window_in_degrees(self) -> BaseGeometry:
-        """The frame in degrees; its edges are cut in pieces first, because straight lines become curves."""
-        return self.projection.unproject(shapely.segmentize(self.window, (self.east - self.west) / 20))
-
-    def xy(self, points_m: Floats) -> Floats:
-        """Metres, shape (n, 2), to figure units; y points down."""
-        return np.column_stack([points_m[:, 0] - self.west, self.north - points_m[:, 1]]) * self.scale
-
-
-@dataclass(frozen=True, slots=True)
 class Drawing:
-    """One map in the making: what is shown (`cells`, columns of CELLS), where, and how."""
+    """One map in the making: what is shown (`cells`, columns of CELLS; `sides` of parties), and on what ground."""
 
     cells: pl.DataFrame
     sides: Sides
-    frame: Frame
-    look: Look
-    style: MapStyle
+    ground: Ground
+
+    @property
+    def frame(self) -> Frame:
+        """What part of the world is shown."""
+        return self.ground.frame
+
+    @property
+    def look(self) -> Look:
+        """How the map speaks, and its colours."""
+        return self.ground.look
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +72,7 @@ def component_map(
     across = 2 if len(panels) in {2, 4} else min(3, len(panels))
     width = (WIDTH - GUTTER * (across - 1)) / across
     frame = frame_of(cells, sides, projection, ONE_ROW if len(panels) <= across else MORE_ROWS)
-    drawing = Drawing(cells, sides, replace(frame, width=width), look, style)
+    drawing = Drawing(cells, sides, Ground(replace(frame, width=width), look, style))
     badge, (key, key_height) = look.badge(), _party_key(drawing)
     top = 22.0 if badge else 0.0
     placed, height = _grid_of_panels(panels, drawing, across)
@@ -176,199 +125,6 @@ def has_overview(cells: pl.DataFrame, projection: str, look: Look) -> bool:
     return not look.naming.programme.simulated and not is_local(cells, projection) and lies_on_base(cells)
 
 
-def lies_on_base(cells: pl.DataFrame) -> bool:
-    """Whether the shipped base covers all cells."""
-    west, south, east, north = base()["window"]
-    x, y = cells["x"].to_numpy(), cells["y"].to_numpy()
-    return bool(((x > west) & (x < east) & (y > south) & (y < north)).all())
-
-
-def frame_of(cells: pl.DataFrame, sides: Sides, projection: str, tallest: float = 1.1) -> Frame:
-    """The extent of the cells, padded; at most `tallest` times as tall as wide; in the projection that cut them."""
-    used = _projection(cells, sides, projection)
-    x_m, y_m = used.forward(cells["x"].to_numpy(), cells["y"].to_numpy())
-    half = cells["cell_m"].to_numpy() / 2
-    west, east = float((x_m - half).min()), float((x_m + half).max())
-    south, north = float((y_m - half).min()), float((y_m + half).max())
-    pad = 0.12 * max(east - west, north - south) + float(half.max())
-    west, east, south, north = west - pad, east + pad, south - pad, north + pad
-    narrow = max(0.0, (north - south) / tallest - (east - west)) / 2
-    flat = max(0.0, (east - west) * FLATTEST - (north - south)) / 2
-    return Frame(used, west - narrow, south - flat, east + narrow, north + flat)
-
-
-def is_local(cells: pl.DataFrame, projection: str) -> bool:
-    """Whether cells lie in a local frame without a place on Earth: declared so, or finer than any map may be."""
-    return projection.startswith("local:") or float(cells["cell_m"].to_numpy().min()) < SMALLEST_CELL_OF_THE_EARTH_M
-
-
-def _projection(cells: pl.DataFrame, sides: Sides, projection: str) -> Projection:
-    if is_local(cells, projection):
-        return Projection("local:cells")
-    if projection != "auto":
-        return Projection(projection)
-    if sides.polygons:
-        west, south, east, north = shapely.total_bounds(list(sides.polygons.values()))
-        return equal_area((west + east) / 2, (south + north) / 2)
-    x, y = cells["x"].to_numpy(), cells["y"].to_numpy()
-    return equal_area(float(x.min() + x.max()) / 2, float(y.min() + y.max()) / 2)
-
-
-# ---- the ground ----------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=1)
-def base() -> Mapping[str, Any]:
-    """The shipped Natural Earth base: layer -> GeoJSON geometries, and the `window` that it covers (degrees)."""
-    packed = (resources.files("sharedrange.assessment") / "base" / "natural-earth.json.gz").read_bytes()
-    layers: Mapping[str, Any] = json.loads(gzip.decompress(packed))
-    return layers
-
-
-def _ground(drawing: Drawing) -> Markup:
-    frame = drawing.frame
-    if frame.projection.is_local:
-        return svg.element("rect", width=frame.width, height=frame.height, fill="#fbfbf8") + _grid(drawing)
-    return _base_layers(frame, drawing.style) + _graticule(drawing)
-
-
-def _base_layers(frame: Frame, style: MapStyle) -> Markup:
-    window = frame.window_in_degrees()
-    covered = _path([box(*base()["window"]).intersection(window)], frame, fill=style.water)
-    layers = [
-        _path(_near("land", window), frame, fill=style.land),
-        _path(_near("lakes", window), frame, fill=style.water, stroke=style.coast, stroke_width=0.5),
-        _path(_near("rivers", window), frame, fill="none", stroke=style.river, stroke_width=1),
-        _path(_near("coastline", window), frame, fill="none", stroke=style.coast, stroke_width=0.8),
-    ]
-    if style.boundaries:
-        dash = {"stroke_dasharray": style.boundary_dash, "stroke_width": 1}
-        layers.append(_path(_near("boundaries", window), frame, fill="none", stroke=style.boundary, **dash))
-    return covered + Markup("").join(layers)
-
-
-def _near(layer: str, window: BaseGeometry) -> list[BaseGeometry]:
-    """Shapes of a layer inside the window, degrees; bends too small to be seen are left out."""
-    west, south, east, north = window.bounds
-    clipped = (shapely.clip_by_rect(shape(s), west, south, east, north) for s in base()[layer])
-    visible = (east - west) / 1000
-    return [shapely.simplify(s, visible) for s in clipped if not s.is_empty]
-
-
-def _path(shapes: Iterable[BaseGeometry], frame: Frame, **attributes: object) -> Markup:
-    """Shapes in degrees (or local metres) as one path."""
-    pieces = [_outline(frame.xy(line)) for s in shapes for line in _lines(frame.projection.project(s))]
-    return svg.element("path", d="".join(pieces), fill_rule="evenodd", **attributes) if pieces else Markup("")
-
-
-def _lines(geometry: BaseGeometry) -> list[Floats]:
-    """All rings and lines of a geometry as coordinate arrays of shape (n, 2)."""
-    if geometry.geom_type == "Polygon":
-        return [shapely.get_coordinates(ring) for ring in (geometry.exterior, *geometry.interiors)]
-    if hasattr(geometry, "geoms"):
-        return [line for part in geometry.geoms for line in _lines(part)]
-    return [shapely.get_coordinates(geometry)]
-
-
-def _outline(points: Floats) -> str:
-    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-
-
-def _sides(drawing: Drawing) -> Markup:
-    """Outlines of the parties' sides, all in one neutral style."""
-    shapes = [side for _, side in sorted(drawing.sides.polygons.items())]
-    return _path(shapes, drawing.frame, fill="none", stroke=drawing.style.side, stroke_width=1.1, opacity=0.8)
-
-
-def _graticule(drawing: Drawing) -> Markup:
-    west, south, east, north = drawing.frame.window_in_degrees().bounds
-    step = _degrees_apart(max(east - west, north - south))
-    across, along = np.linspace(west, east, 21), np.linspace(south, north, 21)
-    meridians = [_meridian(lon, along, drawing) for lon in _multiples(west, east, step)]
-    parallels = [_parallel(lat, across, drawing) for lat in _multiples(south, north, step)]
-    return Markup("").join([*meridians, *parallels])
-
-
-def _degrees_apart(extent: float) -> float:
-    return next((step for step in (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10) if extent / step <= 4), 20)
-
-
-def _multiples(low: float, high: float, step: float) -> list[float]:
-    return [round(i * step, 6) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
-
-
-def _meridian(lon: float, latitudes: Floats, drawing: Drawing) -> Markup:
-    frame = drawing.frame
-    line = frame.xy(np.column_stack(frame.projection.forward(np.full_like(latitudes, lon), latitudes)))
-    x = float(np.interp(0.0, line[::-1, 1], line[::-1, 0]))  # where it meets the upper edge
-    return _thin(line, drawing) + _x_label(x, frame, _degrees("report.map.east", "report.map.west", lon, drawing.look))
-
-
-def _parallel(lat: float, longitudes: Floats, drawing: Drawing) -> Markup:
-    frame = drawing.frame
-    line = frame.xy(np.column_stack(frame.projection.forward(longitudes, np.full_like(longitudes, lat))))
-    y = float(np.interp(0.0, line[:, 0], line[:, 1]))  # where it meets the left edge
-    told = _degrees("report.map.north", "report.map.south", lat, drawing.look)
-    return _thin(line, drawing) + _y_label(y, frame, told)
-
-
-def _degrees(positive: str, negative: str, value: float, look: Look) -> str:
-    decimals = next((d for d in (0, 1) if abs(value - round(value, d)) < 1e-6), 2)
-    return look.words(positive if value >= 0 else negative, degrees=text(abs(value), decimals, look.words.language))
-
-
-def _grid(drawing: Drawing) -> Markup:
-    """Lines of a local frame, labelled in its metres."""
-    frame, language = drawing.frame, drawing.look.words.language
-    step = svg.nice_step((frame.east - frame.west) / 5)
-    upright = [
-        _thin(frame.xy(np.array([[x, frame.south], [x, frame.north]])), drawing)
-        + _x_label((x - frame.west) * frame.scale, frame, text(x, 0, language))
-        for x in _multiples(frame.west, frame.east, step)
-    ]
-    level = [
-        _thin(frame.xy(np.array([[frame.west, y], [frame.east, y]])), drawing)
-        + _y_label((frame.north - y) * frame.scale, frame, text(y, 0, language))
-        for y in _multiples(frame.south, frame.north, step)
-    ]
-    return Markup("").join([*upright, *level])
-
-
-def _thin(line: Floats, drawing: Drawing) -> Markup:
-    return svg.element("path", d=_outline(line), fill="none", stroke=drawing.style.graticule, stroke_width=0.6)
-
-
-def _x_label(x: float, frame: Frame, words: str) -> Markup:
-    """A label at the upper edge, where it does not touch a corner."""
-    return _edge_label(x, 11, words, text_anchor="middle") if 24 < x < frame.width - 24 else Markup("")
-
-
-def _y_label(y: float, frame: Frame, words: str) -> Markup:
-    """A label at the left edge, where it does not touch a corner."""
-    return _edge_label(4, y - 3, words) if 22 < y < frame.height - 30 else Markup("")
-
-
-def _edge_label(x: float, y: float, words: str, **attributes: object) -> Markup:
-    halo = {"stroke": svg.PAPER, "stroke_width": 2.5, "paint_order": "stroke"}
-    return svg.label(x, y, words, font_size=9, fill=svg.SOFT, **halo, **attributes)
-
-
-def _scale_bar(drawing: Drawing) -> Markup:
-    """A bar of a round length, a sixth of the panel or more, in the lower right corner."""
-    frame, look = drawing.frame, drawing.look
-    length_m = svg.nice_step((frame.east - frame.west) / 6)
-    unit, size = ("m", length_m) if length_m < 1000 else ("km", length_m / 1000)
-    right, y = frame.width - 12, frame.height - 10
-    left = right - length_m * frame.scale
-    words = look.words(f"report.map.scale.{unit}", length=text(size, 0, look.words.language))
-    plate = svg.element("rect", x=left - 8, y=y - 19, width=right - left + 16, height=26, fill=svg.PAPER, opacity=0.8)
-    bar = svg.element("path", d=f"M{left:.1f} {y - 4:.1f}V{y:.1f}H{right:.1f}V{y - 4:.1f}", fill="none", stroke=svg.INK)
-    return plate + bar + svg.label((left + right) / 2, y - 7, words, font_size=10, text_anchor="middle")
-
-
-# ---- what is shown on it -------------------------------------------------------------------------------------
-
-
 def _clip(frame: Frame) -> Markup:
     inside = svg.element("rect", width=frame.width, height=frame.height)
     return svg.element("clipPath", inside, id=_clip_id(frame))
@@ -396,8 +152,14 @@ def _heading_rows(panel: Panel, width: float) -> list[str]:
 
 
 def _cells_map(panel: Panel, drawing: Drawing) -> Markup:
-    over = _sides(drawing) + _scale_bar(drawing)
-    return _framed(drawing.frame, _ground(drawing), _squares(panel.column, drawing), over)
+    over = _sides(drawing) + scale_bar(drawing.ground)
+    return _framed(drawing.frame, ground.drawn(drawing.ground), _squares(panel.column, drawing), over)
+
+
+def _sides(drawing: Drawing) -> Markup:
+    """Outlines of the parties' sides, all in one neutral style."""
+    shapes = [side for _, side in sorted(drawing.sides.polygons.items())]
+    return outlines(shapes, drawing.frame, fill="none", stroke=drawing.ground.style.side, stroke_width=1.1, opacity=0.8)
 
 
 def _framed(frame: Frame, *inside: Markup) -> Markup:
@@ -407,27 +169,14 @@ def _framed(frame: Frame, *inside: Markup) -> Markup:
 
 def _overview(drawing: Drawing) -> Markup:
     """The region around a component, and one box that holds all its cells."""
-    frame = _region(drawing.frame)
-    inner = drawing.frame
+    inner, style = drawing.frame, drawing.ground.style
+    frame = region_around(inner)
     mark = max(SMALLEST_MARK, (inner.east - inner.west) * frame.scale)
     tall = max(SMALLEST_MARK, (inner.north - inner.south) * frame.scale)
     at = {"x": (frame.width - mark) / 2, "y": (frame.height - tall) / 2, "width": mark, "height": tall}
-    box_ = svg.element(
-        "rect", **at, fill=drawing.style.mark, fill_opacity="0.15", stroke=drawing.style.mark, stroke_width=1.6
-    )
-    region = replace(drawing, frame=frame)
-    return _framed(frame, _ground(region), box_, _scale_bar(region))
-
-
-def _region(frame: Frame) -> Frame:
-    """A frame of the same shape, REGION_M wide, around the same centre."""
-    x_m, y_m = (frame.west + frame.east) / 2, (frame.south + frame.north) / 2
-    lon, lat = frame.projection.inverse(np.array([x_m]), np.array([y_m]))
-    half = max(REGION_M, 4 * (frame.east - frame.west)) / 2
-    tall = half * (frame.north - frame.south) / (frame.east - frame.west)
-    around = equal_area(float(lon[0]), float(lat[0]))
-    centre_x_m, centre_y_m = (float(axis[0]) for axis in around.forward(lon, lat))
-    return Frame(around, centre_x_m - half, centre_y_m - tall, centre_x_m + half, centre_y_m + tall, frame.width)
+    box = svg.element("rect", **at, fill=style.mark, fill_opacity="0.15", stroke=style.mark, stroke_width=1.6)
+    region = replace(drawing.ground, frame=frame)
+    return _framed(frame, ground.drawn(region), box, scale_bar(region))
 
 
 def _squares(column: str, drawing: Drawing) -> Markup:

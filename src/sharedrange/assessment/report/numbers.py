@@ -90,7 +90,7 @@ def decimals_of(estimate: Estimate) -> int:
         return 2  # all years of an index alike
     scale = 100.0 if estimate.unit == "share" else 1.0
     digits = SIGNIFICANT.get(estimate.unit, 2)
-    decimals = _decimals_for(estimate.value * scale, digits)
+    decimals = _decimals_for((estimate.value or estimate.high or 0.0) * scale, digits)  # of zero, its limit has them
     if estimate.low:  # a small lower bound must not be printed as zero
         decimals = max(decimals, _decimals_for(estimate.low * scale, 1))
     return min(decimals, _MOST_DECIMALS)

@@ -90,16 +90,12 @@ def _of_stations(made: Estimation) -> list[float]:
 
 
 def _years(made: Estimation, look: Look) -> Markup | None:
-    head = years.DRAWN.get(made.engine)
-    series = years.series_of(made.answer, head, look) if head else ()
+    head, series = years.series_drawn(made.answer, made.engine, look)
     return years.drawn(series, look, look.words(f"plot.years.{head}")) if series else None
 
 
 def _cells(made: Estimation, look: Look) -> Markup | None:
-    table = made.answer.tables.get("map")
-    if table is None or not (made.is_nowhere or cells.are_coarse(table)):
-        return None
-    shown = cells.cells_of(table)
+    shown = cells.cells_drawn(made.answer, is_nowhere=made.is_nowhere)
     return cells.drawn(shown, look, look.words("plot.cells")) if shown else None
 
 

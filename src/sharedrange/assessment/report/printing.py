@@ -35,6 +35,16 @@ class Printer:
             sentence = sentence.replace(place, marked[key])
         return Markup(sentence)  # noqa: S704  (escaped above, but for facts that were markup)
 
+    def caption(self, message: str, **facts: object) -> Markup:
+        """The sentence above a table or figure; SIMULATED stands before it where the data are."""
+        return self.simulated() + self.say(message, **facts)
+
+    def simulated(self) -> Markup:
+        """SIMULATED where the data are, else nothing."""
+        if not self.naming.programme.simulated:
+            return Markup("")
+        return Markup('<span class="simulated">{}</span> ').format(self.say("report.simulated.badge"))
+
     def name(self, text: object) -> Markup:
         """A name, a code, a date: data that nobody translates."""
         return Markup('<span translate="no">{}</span>').format(text)

@@ -16,12 +16,12 @@ from typing import Any
 import polars as pl
 
 from sharedrange.assessment.programme import Programme
-from sharedrange.assessment.report.tables import may_leave, sheet_numbers, with_steps
+from sharedrange.assessment.report.answer_tables import lies_nowhere, may_leave
+from sharedrange.assessment.report.ways_back import sheet_numbers, with_steps
 from sharedrange.assessment.results import Assessment, JointSheet, Result
 from sharedrange.core.answer import Estimate, Refusal
 from sharedrange.core.canonical import canonical
 from sharedrange.core.finding import Finding
-from sharedrange.core.places import Projection
 from sharedrange.core.sheets import neutral
 from sharedrange.core.words import DEFAULT, Words, load
 
@@ -116,17 +116,11 @@ def findings_table(assessment: Assessment, words: Words) -> pl.DataFrame:
 def _tables(assessment: Assessment) -> Iterator[tuple[str, pl.DataFrame]]:
     """Tables that may leave, named after question, answer and table."""
     for result in assessment.results:
-        is_nowhere = _is_nowhere(assessment.programme, result)
+        is_nowhere = lies_nowhere(assessment.programme, result.question)
         for answer_name, answer in sorted(result.answers.items()):
             for name, table in sorted(answer.tables.items()):
                 if may_leave(name, table, is_nowhere=is_nowhere):
                     yield f"{result.question.id}.{answer_name}.{name}", table
-
-
-def _is_nowhere(programme: Programme, result: Result) -> bool:
-    """Whether positions of a question tell nothing of the Earth: simulated, or in a local frame."""
-    places = [Projection(c.projection) for c in programme.components if c.id == result.question.component]
-    return programme.simulated or (bool(places) and all(place.is_local for place in places))
 
 
 # ---- files ---------------------------------------------------------------------------------------------------
@@ -200,7 +194,7 @@ def report_data(assessment: Assessment) -> bytes:
 
 
 def _result(result: Result, programme: Programme) -> dict[str, object]:
-    is_nowhere = _is_nowhere(programme, result)
+    is_nowhere = lies_nowhere(programme, result.question)
     answers = {
         name: {
             "estimates": [_estimate(e) for e in answer.estimates],

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from sharedrange.assessment.report.charts import Axes, Curve, curves
 from sharedrange.assessment.report.palette import Look
 from sharedrange.core.answer import Answer
+from sharedrange.core.places import Floats
 
-Floats = NDArray[np.float64]
 _POINTS = 101  # of a drawn curve
 _PERCENT = 100.0
 _LEAST_SUPPORT = 1e-9  # whose logarithm can be drawn between

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 
 from markupsafe import Markup
 
+from sharedrange.assessment.report.grouping import by_party, group_of, instead, is_sessions
 from sharedrange.assessment.report.openings import openings
 from sharedrange.assessment.report.printing import Printer
-from sharedrange.assessment.report.tables import by_party, excess, group_of, instead, interval_ratio, is_sessions
+from sharedrange.assessment.report.ways_back import excess, interval_ratio
 from sharedrange.assessment.results import Convention, JointSheet, Result, last_year
 from sharedrange.core.answer import Answer, Estimate
+from sharedrange.population.crossed import FROM_CROSSINGS
 
 _ABOUT_A_LINE = "population.permeability"  # its numbers of animals stand in the table: they were not asked for
 _MOST_LISTED = 4  # numbers that stand in sentences of their own; the table holds all
@@ -80,7 +82,10 @@ def opens(estimate: Estimate) -> bool:
 
 def _refused(result: Result, printer: Printer) -> tuple[Markup, ...]:
     """That the question was declined, and what can be said although it was."""
-    refused = printer.say("report.found.refused", species=printer.naming.heading(result.question))
+    species = printer.naming.heading(result.question)
+    if result.answer.refusal is not None and result.answer.refusal.is_without_data:
+        return (printer.say("report.found.without-data", species=species),)
+    refused = printer.say("report.found.refused", species=species)
     told = by_party(instead(result), printer.naming.programme)
     if not told:
         return (refused, printer.say("report.found.refused.nothing"))
@@ -149,7 +154,7 @@ def _surveyed(answer: Answer, printer: Printer) -> tuple[Markup, ...]:
 def _lists(result: Result, printer: Printer) -> tuple[Markup, ...]:
     """The lists beside the estimate: known animals, and what adding the lists of several parties would say."""
     lists = result.sheet.lists if result.sheet else Answer()
-    if not all(quantity in lists for quantity in ("minimum_number", "naive_sum", "shared")):
+    if not all(quantity in lists for quantity in ("minimum_number", "naive_sum")):
         return ()
     told = {"distinct.shared": "both"} | {key: key for key in ("minimum_number", "naive_sum", "shared", "distinct")}
     numbers = {place: printer.value(lists[key]) for key, place in told.items() if key in lists}
@@ -158,6 +163,8 @@ def _lists(result: Result, printer: Printer) -> tuple[Markup, ...]:
 
 def _about_lists(lists: Answer) -> str:
     """The sentence about the lists: of one party, of several that share an animal, of several that share none yet."""
+    if any(finding.rule == FROM_CROSSINGS for finding in lists.findings):
+        return "report.found.lists.crossings"
     if sum(e.quantity.startswith("known.") and e.quantity.count(".") == 1 for e in lists.estimates) < 2:
         return "report.found.lists.one"
     if any(finding.rule == "nothing-shared" for finding in lists.findings):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from sharedrange.assessment.report import svg
+from sharedrange.assessment.report.charts import axis_end
 from sharedrange.assessment.report.numbers import shown, text
 from sharedrange.assessment.report.palette import Look
 from sharedrange.core.answer import Answer, Estimate
@@ -58,10 +59,16 @@ def series_of(answer: Answer, head: str, look: Look) -> tuple[Series, ...]:
     return tuple(one for one in (everybody, *sides) if len(one.numbers) >= _LEAST)
 
 
+def series_drawn(answer: Answer, engine: str, look: Look) -> tuple[str, tuple[Series, ...]]:
+    """The lines that an engine's answer is drawn with, and what they are of (DRAWN); none where it has no years."""
+    head = DRAWN.get(engine, "")
+    return head, series_of(answer, head, look) if head else ()
+
+
 def drawn(series: Sequence[Series], look: Look, title: str) -> Markup:
     """The lines in one frame that begins at zero."""
     years = tuple(dict.fromkeys(_year(e) for one in series for e in one.numbers))
-    frame = _Frame(years, _top([e for one in series for e in one.numbers]))
+    frame = _Frame(years, 1.06 * axis_end(e for one in series for e in one.numbers) or 1.0)
     badge = look.badge()
     lines = [_line(one, frame, look) for one in series]
     bands = [_band(one, frame) for one in series]
@@ -76,13 +83,6 @@ def _in_order(numbers: Iterable[Estimate]) -> tuple[Estimate, ...]:
 
 def _year(estimate: Estimate) -> str:
     return estimate.quantity.split(".")[1]
-
-
-def _top(numbers: Sequence[Estimate]) -> float:
-    """Past every value, and past upper limits unless they run away beyond three times the largest value."""
-    largest = max(e.value for e in numbers)
-    highest = max([largest, *(e.high for e in numbers if e.high is not None)])
-    return min(highest, 3 * largest) * 1.06 or 1.0
 
 
 def _grid(frame: _Frame, look: Look) -> Markup:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sharedrange.core.contents import SiteCounts
+from sharedrange.core.contents import SIGN_METHODS, SiteCounts
 from sharedrange.core.errors import InputError
 from sharedrange.core.finding import Fact, Finding, Severity, Where
 from sharedrange.core.grids import Grid
@@ -25,7 +25,6 @@ from sharedrange.population.occupancy.visits import SiteVisits, site_visits
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-SIGN_METHODS = ("sign-transect", "snow-track-transect")
 WEEK_DAYS = 7
 
 
@@ -80,7 +79,7 @@ def visits_of_surveys(
 
     Effort is in station-days watched (station-occasions of an undated survey, one session at a time); a run of days
     without effort is no visit. Sites have the columns `party` and `camera_type`. Records on days on which their
-    station did not run are not counted, with a warning. `window` is closed (`when.common_window`).
+    station did not run are not counted, with a warning. `window` is closed (`common_time.common_window`).
 
     Raises InputError where dated and undated surveys meet, or several sessions.
     """
@@ -184,7 +183,8 @@ def visits_of_transects(
     """Sign and snow-track transects as visits: sites as named, or the cells in which the transects begin.
 
     A count above 0 is a detection and 0 is none. Where the species is not listed it was looked for and not found if
-    the visit is `complete`; else nobody knows, and the visit is left out with a note. Visits of a site are numbered
+    the visit is `complete`; else nobody knows, and the visit is left out with a note. So is one that lists the species
+    without a number and nothing else of it. Visits of a site are numbered
     by time: give the segments of a transect as visits in the order in which they were walked. Sites have the column
     `party`; visits have `effort` (nan where it is not known), `method` and `observers`.
 
@@ -226,10 +226,8 @@ def _transects(
 ) -> pl.DataFrame:
     """One row a visit of which it is known whether the species was found (schema _TRANSECTS)."""
     walked = delivery.visits.filter(pl.col("method").is_in(list(methods)))
-    of_species = delivery.counts.filter(pl.col("taxon").is_in(list(taxa)), pl.col("count").is_not_null())
-    counted = of_species.group_by("visit").agg((pl.col("count") > 0).any().cast(pl.Int64).alias("detected"))
-    rows = walked.join(counted, on="visit", how="left").with_columns(
-        pl.coalesce("detected", pl.when("complete").then(0)).alias("detected")
+    rows = walked.join(_listed(delivery.counts, taxa), on="visit", how="left").with_columns(
+        pl.when("listed").then("detected").when("complete").then(0).alias("detected")
     )
     unknown = int(rows["detected"].null_count())
     if unknown:
@@ -249,6 +247,18 @@ def _transects(
         method=pl.col("method"),
         observers=pl.col("observers").cast(pl.Float64),
     ).cast(_TRANSECTS)
+
+
+def _listed(counts: pl.DataFrame, taxa: frozenset[str]) -> pl.DataFrame:
+    """Visits that list the species, by animals or signs: found (1), looked for and not found (0), not counted (null).
+
+    Not `core.counts`, where a number is asked for: there animals and each kind of sign are rows of their own and a
+    visit speaks only of what its method ever listed. Here anything of the species is a detection, and a complete
+    visit speaks of it whatever was listed elsewhere, because the question says that the method looks for it.
+    """
+    found = pl.when((pl.col("count") > 0).any()).then(1).when(pl.col("count").is_not_null().all()).then(0)
+    rows = counts.filter(pl.col("taxon").is_in(list(taxa)))
+    return rows.group_by("visit").agg(found.cast(pl.Int64).alias("detected"), pl.lit(value=True).alias("listed"))
 
 
 def _sites_of(

@@ -19,7 +19,6 @@ SiteKind = Literal["cell", "station"]
 
 VISIT = ("site", "visit", "detected")  # columns that every table of visits has
 EFFORT = "effort"
-MOST_NAMED = 10  # of a list in a sentence
 
 
 @dataclass(frozen=True, slots=True)

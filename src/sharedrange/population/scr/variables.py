@@ -21,7 +21,6 @@ from sharedrange.population.scr.session import Session
 Floats = NDArray[np.float64]
 Column = NDArray[np.generic]
 _NOT_COVARIATES = ("x_m", "y_m", "detector")
-_CLASS_VARIABLES = (SEX, *MIXTURES)
 
 
 @dataclass(frozen=True, slots=True)
