@@ -18,7 +18,7 @@ from sharedrange.assessment.report.figures import joint_sheet
 from sharedrange.assessment.report.naming import Naming
 from sharedrange.assessment.report.palette import Look
 from sharedrange.assessment.report.svg import standing_alone
-from sharedrange.assessment.report.tables import with_steps
+from sharedrange.assessment.report.ways_back import with_steps
 from sharedrange.core.files import write_atomically
 from sharedrange.core.words import load
 

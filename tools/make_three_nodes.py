@@ -15,10 +15,12 @@ from pathlib import Path
 
 from sharedrange.assessment import sharing
 from sharedrange.assessment.deciding import decide, read_decisions
+from sharedrange.assessment.sharing import publishing
 from sharedrange.assessment.sharing.ground import KEY
 from sharedrange.assessment.writing import PRESETS, programme_toml
 from sharedrange.core.chance import stream
 from sharedrange.records import Keys, import_records, open_store
+from sharedrange.sharing.outputs import Asked
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 FOLDER, POOLED = EXAMPLES / "three-nodes", EXAMPLES / "two-parks"
@@ -26,10 +28,10 @@ SECRETARIAT, PARKS = "secretariat", ("westfell", "eastfell")
 STICK = "carried"  # what went from hand to hand
 KEYS = "keys-EXAMPLE-no-secret"
 DATASET = "SIMULATED-cameras-2026"
-PURPOSE = "joint-population-estimate"
+PURPOSE, REPORT = "joint-population-estimate", "treaty-report"
 # The story's days; periods end on 31 May and may leave after 90 days.
-COMPARED, MET, AGREED, GIVEN, OPENED = (date(2026, 8, 20), date(2026, 8, 27), date(2026, 9, 1), date(2026, 9, 15),
-                                        date(2026, 9, 18))  # fmt: skip
+COMPARED, MET, AGREED, GIVEN, OPENED, TOLD = (date(2026, 8, 20), date(2026, 8, 27), date(2026, 9, 1), date(2026, 9, 15),
+                                              date(2026, 9, 18), date(2026, 10, 1))  # fmt: skip
 PROGRAMME_SEED = 20260101  # of examples/two-parks, so that both put the same question with the same chance
 _CHANGES = (
     ('id = "two-parks"', 'id = "three-nodes"'),
@@ -58,7 +60,9 @@ def main(folder: Path = FOLDER) -> None:
         _introduce(folder, party)
         _agree(folder, party)
         _give(folder, party, chance)
-        _carry(folder, SECRETARIAT, party)  # the park learns that its package was opened
+    _tell(folder, chance)
+    for party in PARKS:
+        _carry(folder, SECRETARIAT, party)  # the park learns that its package was opened, and what was told
     _clean(folder)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"{folder.relative_to(folder.parent.parent)}: {size / 1e6:.1f} MB")
@@ -139,6 +143,14 @@ def _give(folder: Path, party: str, chance: RandomBytes) -> None:
     sharing.open_package(folder / SECRETARIAT, sealed.file, on=OPENED, recorded_at=_at(OPENED))
 
 
+def _tell(folder: Path, chance: RandomBytes) -> None:
+    """The secretariat tells everybody the numbers that both parks let be told."""
+    asked = Asked("public", REPORT, TOLD)
+    publishing.publish(
+        folder / SECRETARIAT, asked, by=f"{SECRETARIAT}/head", recorded_at=_at(TOLD), random_bytes=chance
+    )
+
+
 def _clean(folder: Path) -> None:
     """Leave nothing that a command makes anew."""
     for node in (*PARKS, SECRETARIAT):
@@ -200,9 +212,16 @@ stations = ["camera_type", "detector"]
 effort = []
 encounters = ["encounters"]
 
+# Everybody may be told how many animals there are, and how densely they live, where enough are known.
 [[outputs]]
 kind = "total-abundance"
-least_animals = 5
+audience = "public"
+least_animals = 10
+
+[[outputs]]
+kind = "density"
+audience = "public"
+least_animals = 10
 
 [duties]
 attribute = true

@@ -15,7 +15,7 @@ from sharedrange.assessment.inputs import ALONE, PREPARING, unread
 from sharedrange.assessment.node import open_node
 from sharedrange.assessment.plan import plan
 from sharedrange.assessment.programme import CountsSpec, Question, VisitsSpec
-from sharedrange.assessment.report.tables import may_leave
+from sharedrange.assessment.report.answer_tables import may_leave
 from sharedrange.assessment.results import Result
 from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.answer import LISTED

@@ -16,7 +16,7 @@ import pytest
 from pyrage import x25519
 
 from sharedrange.assessment.assessing import assess
-from sharedrange.assessment.material import with_joint_ids
+from sharedrange.assessment.material import Material, with_joint_ids
 from sharedrange.assessment.node import open_node
 from sharedrange.assessment.surveys import Surveys
 from sharedrange.assessment.tracing import trace
@@ -37,7 +37,7 @@ from sharedrange.records import concordance, key_from_seed
 from sharedrange.sharing.agreement import Agreement, Rule, Valid
 from sharedrange.sharing.pseudonyms import Pseudonyms
 from sharedrange.sharing.release import Released, Request, Standing, names_needed, release
-from sharedrange.sharing.sealing import seal, unseal
+from sharedrange.sharing.sealing import csv_of, pack
 
 PARTIES, TAXON = ("eastfell", "westfell"), "Panthera pardus orientalis"
 ZONE, FIRST, LAST = "Asia/Shanghai", date(2026, 2, 1), date(2026, 3, 31)
@@ -74,9 +74,16 @@ def _released(simulated: Path, rule: Rule = RULE) -> dict[str, Released]:
         request = Request("secretariat", "any", date(2026, 12, 1))
         standing = Standing(frozenset(agreed.parties))
         made[delivered.party] = release(
-            content, agreed, request, standing, names, joint_ids=decided.joint_ids, simulated=True
-        )
+            content, agreed, request, standing, names,
+            joint_ids=decided.joint_ids, known_to=_known_to(decided), simulated=True,
+        )  # fmt: skip
     return made
+
+
+def _known_to(decided: Concordance) -> dict[LocalIndividual, frozenset[str]]:
+    """Every animal that several parties know -> the others."""
+    groups = decided.partition(who for link in decided.links for who in link.pair).groups.values()
+    return {who: frozenset(other.party for other in group) - {who.party} for group in groups for who in group}
 
 
 def _counting(first: int) -> Callable[[int], bytes]:
@@ -86,15 +93,14 @@ def _counting(first: int) -> Callable[[int], bytes]:
 
 
 def _carry(simulated: Path, releases: Mapping[str, Released], folder: Path) -> Path:
-    """A secretariat's node without any record, with what the parties sealed for it."""
+    """A secretariat's node without any record, with what the parties packed for it."""
     shutil.copytree(simulated, folder, ignore=shutil.ignore_patterns("records", "received", "work", "keys", "truth"))
-    ours = x25519.Identity.generate()
+    recipient = str(x25519.Identity.generate().to_public())
     for party, released in releases.items():
-        sealed = seal(released, key_from_seed(party.encode()), str(ours.to_public()), chain=b"", nonce="ab" * 16)
-        package = unseal(sealed.content, str(ours))
+        packed = pack(released, key_from_seed(party.encode()).id, recipient, nonce="ab" * 16)
         place = folder / "received" / party / "SIMULATED-release"
         place.mkdir(parents=True)
-        for name, content in package.files.items():
+        for name, content in packed.files.items():
             (place / name).write_bytes(content)
         (place / "delivery.toml").write_text(f'party = "{party}"\nformat = "released"\n', encoding="utf-8")
         write_manifest(place, party)
@@ -163,6 +169,53 @@ def test_without_places_known_animals_are_counted_and_a_density_is_refused(
     assert {name: value for name, (_, value) in known.items()} == {
         name: value for name, (_, value) in with_places.items()
     }
+
+
+# --- how many are shared, and not which ---
+
+
+def _ask_about(folder: Path, first: date, last: date) -> None:
+    programme = (folder / "programme.toml").read_text(encoding="utf-8").partition("[[questions]]")[0]
+    question = QUESTION.replace(str(FIRST), str(first)).replace(str(LAST), str(last))
+    (folder / "programme.toml").write_text(programme + question, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def crossed(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A secretariat's node with releases that tell of common animals how many they are, asked about all days."""
+    releases = _released(simulated, replace(RULE, concordance="crossings"))
+    assert b"J-" not in b"".join(csv_of(table) for one in releases.values() for table in one.tables.values())
+    folder = _carry(simulated, releases, tmp_path_factory.mktemp("nodes") / "crossed")
+    _ask_about(folder, date(2026, 1, 1), date(2026, 12, 31))
+    return folder
+
+
+def test_crossings_give_one_joint_minimum_from_two_lists(crossed: Path, carried: Path) -> None:
+    told, with_ids = ({name: value for name, (_, value) in answers(node).items()} for node in (crossed, carried))
+    joint = ("shared", "minimum_number", "naive_sum", "overcount")
+    assert [told[name] for name in joint] == [with_ids[name] for name in joint]  # nobody was met in one season alone
+    assert told["shared"] > 0
+    (result,) = assess(crossed).assessment.results
+    rules = {finding.rule for finding in result.answer.findings}
+    assert "lists-from-crossings" in rules
+    assert "nothing-shared" not in rules
+
+
+def test_a_joint_fit_warns_that_animals_known_to_both_are_two_in_it(crossed: Path, carried: Path) -> None:
+    for folder, warned in ((crossed, 1), (carried, 0)):
+        node = open_node(folder)
+        _, findings = Material(node, node.programme.questions[0], Surveys(node)).histories(frozenset(PARTIES))
+        assert sum(finding.rule == "crossings-not-in-fit" for finding in findings) == warned
+
+
+def test_crossings_of_a_season_are_not_used_for_other_days(crossed: Path, tmp_path: Path) -> None:
+    node = tmp_path / "node"
+    shutil.copytree(crossed, node, ignore=shutil.ignore_patterns("work", "assessment"))
+    _ask_about(node, date(2026, 2, 20), date(2026, 3, 10))
+    (result,) = assess(node).assessment.results
+    rules = {finding.rule for finding in result.answer.findings}
+    assert {"crossings-unused-days", "nothing-shared"} <= rules
+    assert "lists-from-crossings" not in rules
 
 
 # --- who is who ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,15 +10,18 @@ from sharedrange.assessment.node import Delivered
 from sharedrange.assessment.superseding import without_superseded
 from sharedrange.core.ledger import Source
 from sharedrange.core.release import MANIFEST
+from sharedrange.records import Record
+from sharedrange.sharing.kinds import Release
 
 
 def released(
-    folder: Path, name: str, *, on: str = "2026-06-01", under: str = "first", dataset: str = "D-1", party: str = "west"
-) -> Delivered:
+    folder: Path, name: str, *, on: str = "2026-06-01", under: str = "first", dataset: str = "D-1", party: str = "west",
+    purpose: str = "report",
+) -> Delivered:  # fmt: skip
     """A folder as `open` leaves it, as far as it matters here."""
     place = folder / party / name
     place.mkdir(parents=True)
-    told = {"agreement": {"id": under}, "dataset": dataset, "released_on": on}
+    told = {"agreement": {"id": under}, "dataset": dataset, "released_on": on, "purpose": purpose}
     (place / MANIFEST).write_text(json.dumps(told), encoding="utf-8")
     return Delivered(place, party, name, Source(party, name, f"received/{party}/{name}", "0" * 64, under))
 
@@ -39,6 +43,14 @@ def test_of_one_dataset_the_latest_release_is_read(tmp_path: Path) -> None:
 def test_the_order_of_folders_does_not_matter(tmp_path: Path) -> None:
     pair = [released(tmp_path, "a"), released(tmp_path, "b")]
     assert set(without_superseded(pair)[0]) == set(without_superseded(pair[::-1])[0]) == {pair[1]}
+
+
+def test_of_one_day_the_release_that_was_recorded_last_is_read(tmp_path: Path) -> None:
+    pair = [released(tmp_path, name, purpose=name) for name in ("a", "b")]
+    packages = [hashlib.sha256((one.path / MANIFEST).read_bytes()).hexdigest() for one in pair]
+    for last in (0, 1):
+        told = [Record(Release.KIND, {"package": p}, "key", int(i == last), "", "") for i, p in enumerate(packages)]
+        assert without_superseded(pair, told)[0] == (pair[last],)
 
 
 def test_other_datasets_and_deliveries_without_a_release_stay(tmp_path: Path) -> None:

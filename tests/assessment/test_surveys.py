@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from sharedrange.assessment import cache, surveys
+from sharedrange.assessment import cache, masking, surveys
 from sharedrange.assessment.assessing import Outcome, assess
 from sharedrange.assessment.checking import check
 from sharedrange.assessment.deciding import decide, read_decisions
@@ -42,7 +42,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(folder.name)
         return read_delivered(folder, party)
 
-    monkeypatch.setattr(surveys, "read_delivered", counting)
+    monkeypatch.setattr(masking, "read_delivered", counting)
     return names
 
 
@@ -93,6 +93,20 @@ def test_what_was_parsed_once_comes_from_the_store_row_for_row(node: Path, parse
         assert [(f.rule, dict(f.facts), f.severity) for f in told] == [
             (f.rule, dict(f.facts), f.severity) for f in findings
         ]
+
+
+def test_that_a_delivery_is_read_for_the_first_time_is_said_when_it_begins(node: Path) -> None:
+    told: list[tuple[str, float]] = []
+    deliveries = open_node(node).deliveries
+    check(node, lambda what, share: told.append((what, share)))
+    assert told == [(f"{delivered.source.path}/read", 0.0) for delivered in deliveries]
+    told.clear()
+    assess(node, progress=lambda what, share: told.append((what, share)))
+    assert told
+    assert not [what for what, _ in told if what.endswith("/read")]
+    told.clear()
+    check(deliveries[0].path, lambda what, share: told.append((what, share)))
+    assert told == [(f"{deliveries[0].path.name}/read", 0.0)]
 
 
 def test_the_numbers_are_the_same_with_the_store_and_without(
@@ -198,7 +212,7 @@ def test_files_that_change_while_they_are_read_are_not_kept(node: Path, monkeypa
         (folder / "late.txt").write_text("x", encoding="utf-8")
         return content
 
-    monkeypatch.setattr(surveys, "read_delivered", meddling)
+    monkeypatch.setattr(masking, "read_delivered", meddling)
     everything(opened)
     assert Store(node / "work" / "store").imports() == ()
 

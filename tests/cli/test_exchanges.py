@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,27 @@ def test_keys_that_are_there_get_a_passphrase_too(
     assert refused.code == 1
     assert "key-passphrase-wrong" in refused.err
     assert not (nodes / "westfell" / "packages").exists()
+
+
+def test_a_stolen_key_is_trusted_no_longer(nodes: Path, type_line: Type) -> None:
+    digits = sharing.card(nodes / "westfell").fingerprint
+    unsaid = type_line("keys", "secretariat", "--distrust", digits)
+    assert unsaid.code == 2
+    assert "--reason" in unsaid.err
+    said = type_line("keys", "secretariat", "--distrust", digits, "--reason", "stolen with a laptop")
+    assert said.code == 0
+    assert "westfell" in said.out
+    assert "urn:agreement:westfell--secretariat:2026-09" in said.out  # it waits for new signatures
+    assert [card.party for card in sharing.partners(nodes / "secretariat")] == ["eastfell"]
+    assert "distrusted" in type_line("audit", "secretariat").out
+
+
+def test_the_books_show_what_was_seen_before_a_package_left(nodes: Path, type_line: Type) -> None:
+    sealed = type_line("seal", "westfell", "SIMULATED-cameras-2026", *ASKED, "--by", "westfell/data-steward")
+    assert sealed.code == 0
+    (_, left) = sharing.audit(nodes / "westfell", date(2026, 11, 22)).left
+    shown = type_line("audit", "westfell")
+    assert f"Seen before {left.package[:12]}" in shown.out
 
 
 def test_a_preview_tells_what_leaves_what_stays_and_what_attackers_find(nodes: Path, type_line: Type) -> None:

@@ -93,7 +93,7 @@ def test_a_long_finding_is_wrapped_not_cut(
 def test_check_fails_on_errors_only(
     type_line: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, severity: Severity, code: int
 ) -> None:
-    monkeypatch.setattr("sharedrange.assessment.checking.check", lambda _path: (missing("taxon", severity=severity),))
+    monkeypatch.setattr("sharedrange.assessment.checking.check", lambda *_: (missing("taxon", severity=severity),))
     assert type_line("check", "folder").code == code
     typed = type_line("check", "folder", "--json")
     assert typed.code == code
@@ -101,7 +101,7 @@ def test_check_fails_on_errors_only(
 
 
 def test_into_a_pipe_no_colour_is_written(type_line: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sharedrange.assessment.checking.check", lambda _path: (missing("taxon"),))
+    monkeypatch.setattr("sharedrange.assessment.checking.check", lambda *_: (missing("taxon"),))
     assert "\x1b" not in type_line("check", "folder").out
     assert "\x1b" in type_line("check", "folder", colour=True).out
 

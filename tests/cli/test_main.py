@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
+import typer
 
 from sharedrange import __version__
-from sharedrange.cli import commands, main, sharing
+from sharedrange.cli import commands, main, publishing, sharing
 from sharedrange.cli.face import shown
 from sharedrange.cli.help import EXAMPLES
 from sharedrange.core.answer import Refusal
@@ -26,7 +30,7 @@ from sharedrange.core.errors import (
 from sharedrange.core.finding import Finding, Where
 
 Line = Callable[..., Any]
-ALL = (*commands.ALL, *sharing.ALL)
+ALL = (*commands.ALL, *publishing.ALL, *sharing.ALL)
 HEAVY = ("numpy", "polars", "scipy", "matplotlib", "pyproj", "shapely", "nacl", "jinja2")
 UNKNOWN = Finding("unknown-key", {"key": "specie", "nearest": "species", "known": "species"}, Where("programme.toml"))
 
@@ -145,7 +149,7 @@ def test_a_fit_that_did_not_converge_is_a_finding(type_line: Line, monkeypatch: 
     assert "unknown-key" in typed.err
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Cancelled()])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Cancelled(), typer.Abort()])
 def test_a_stop_says_that_nothing_is_half_written(
     type_line: Line, monkeypatch: pytest.MonkeyPatch, stop: BaseException
 ) -> None:
@@ -165,3 +169,28 @@ def test_paths_are_shown_as_the_user_types_them(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     assert shown(tmp_path / "node" / "report.html") == "node/report.html"
     assert shown(tmp_path.parent) == str(tmp_path.parent)
+
+
+WAITING = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import polars
+from sharedrange.cli.face import hear_ctrl_c
+hear_ctrl_c()
+print("waiting", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_ctrl_c_ends_a_wait_for_the_keyboard() -> None:
+    with Popen([sys.executable, "-c", WAITING], stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as waiting:
+        assert waiting.stdout is not None
+        assert waiting.stderr is not None
+        assert waiting.stdout.readline() == "waiting\n"
+        time.sleep(0.2)  # until it reads
+        waiting.send_signal(signal.SIGINT)
+        try:
+            waiting.wait(timeout=20)
+        finally:
+            waiting.kill()
+        assert "KeyboardInterrupt" in waiting.stderr.read()

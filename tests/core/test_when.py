@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
+from sharedrange.core.common_time import common_window
 from sharedrange.core.errors import NotEnoughData
 from sharedrange.core.survey import DEPLOYMENTS, OBSERVATIONS, Survey, conform
-from sharedrange.core.when import Window, common_window
+from sharedrange.core.when import Window
 
 
 def watched(party: str, first: int, last: int) -> Survey:

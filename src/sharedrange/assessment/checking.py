@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from sharedrange.assessment.copies import about_copies
+from sharedrange.assessment.masking import masked_finding
 from sharedrange.assessment.node import OpenNode, open_node
 from sharedrange.assessment.plan import ANSWER, Planned, plan
 from sharedrange.assessment.raw_files import SUMS, changed
 from sharedrange.assessment.register import lint
+from sharedrange.assessment.running import READING, Tell, quiet
 from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.errors import InputError, ProgrammeError
 from sharedrange.core.finding import Finding, Where, errors
@@ -20,23 +22,24 @@ from sharedrange.exchange.protocol import check_protocol, read_protocol
 PROTOCOL_FILE = "protocol.toml"
 
 
-def check(path: Path | str) -> tuple[Finding, ...]:
+def check(path: Path | str, progress: Tell = quiet) -> tuple[Finding, ...]:
     """All findings about a node (a folder with node.toml), or about a delivery: a folder, a file or a zip."""
     path = Path(path)
     if not path.exists():
         return (Finding("no-such-path", {"path": path.name}, Where(file=path.name)),)
     if not (path / "node.toml").is_file():
+        progress(f"{path.name}/{READING}", 0.0)
         return check_path(path)[1]
-    return _check_node(path)
+    return _check_node(path, progress)
 
 
-def _check_node(folder: Path) -> tuple[Finding, ...]:
+def _check_node(folder: Path, tell: Tell) -> tuple[Finding, ...]:
     """What is wrong with a node: its programme first, for the rest can be read only with that."""
     try:
         node = open_node(folder)
     except (ProgrammeError, InputError) as error:
         return error.findings
-    surveys = Surveys(node)
+    surveys = Surveys(node, lambda path: tell(f"{path}/{READING}", 0.0))
     found = [*node.findings, *about_copies(node.deliveries), *lint(node.programme), *_changed_since_taken(node)]
     planned: tuple[Planned, ...] = ()
     try:
@@ -59,6 +62,9 @@ def _changed_since_taken(node: OpenNode) -> Iterator[Finding]:
     """Raw files of `take`, copied or left in place, that are not as they were. Raw files are never edited."""
     for delivered in node.deliveries:
         if delivered.is_own and (delivered.path / SUMS).is_file():
+            if delivered.is_hidden:
+                yield from (masked_finding(finding, delivered.source.path) for finding in changed(delivered.path))
+                continue
             for finding in changed(delivered.path):
                 file = f"{delivered.source.path}/{finding.where.file}"
                 yield replace(finding, where=replace(finding.where, file=file))

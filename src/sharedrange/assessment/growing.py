@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sharedrange.assessment import raw_files
+from sharedrange.assessment.masking import Hidden
 from sharedrange.core.files import sync, write_atomically
 from sharedrange.core.progress import silent
 from sharedrange.exchange.delivery import FILE_NAME, Delivery, read_delivery
@@ -43,12 +44,18 @@ def can_grow(folder: Path) -> bool:
     return delivery is not None and delivery.format in GROWING and not in_place
 
 
-def continues(own: Path, staged: Path, delivery: Delivery, named: str = "") -> Continued | None:
-    """The dataset in `own` that files of `delivery` continue: that `named`, else the one that shares most with them."""
+def continues(
+    own: Path, staged: Path, delivery: Delivery, named: str = "", *, hidden: Hidden = Hidden()
+) -> Continued | None:
+    """The dataset in `own` that files of `delivery` continue: that `named`, else the one that shares most with them.
+
+    What is `hidden` is looked at only where it is named: else it would be told that it holds the same.
+    """
     ids = instance_ids(staged, delivery)
     found = []
     for folder in sorted(own.iterdir()):
-        if folder.name.startswith(".") or not folder.is_dir() or (named and folder.name != named):
+        is_meant = folder.name == named if named else not hidden.holds(folder.name)
+        if folder.name.startswith(".") or not folder.is_dir() or not is_meant:
             continue
         earlier, _ = read_delivery(folder, delivery.party)
         if earlier is not None and earlier.format == delivery.format and can_grow(folder):

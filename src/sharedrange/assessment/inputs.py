@@ -17,14 +17,13 @@ from sharedrange.assessment.material import Material
 from sharedrange.assessment.programme import Question
 from sharedrange.assessment.running import Prepared
 from sharedrange.core.answer import Refusal, Scope
-from sharedrange.core.contents import SiteCounts
+from sharedrange.core.contents import SIGN_METHODS, SiteCounts
 from sharedrange.core.errors import NotEnoughData, ProgrammeError
 from sharedrange.core.finding import Finding, Where
 from sharedrange.core.grids import Grid
 from sharedrange.core.history import CaptureHistory
 from sharedrange.population import closed, doubt, minimum, occupancy, permeability, rates, scr, trend
 from sharedrange.population import open as open_years
-from sharedrange.population.occupancy.gathering import SIGN_METHODS
 from sharedrange.population.open.checks import refusal as too_thin_for_years
 from sharedrange.population.scr.thin import refusal as too_thin_for_places
 from sharedrange.population.trend.yearly import ALL_YEAR
@@ -90,14 +89,16 @@ def scope_of(material: Material, method: str, *, by_stage: bool = True) -> Scope
 
 
 def _minimum(material: Material, _settings: minimum.MinimumSettings, view: View) -> Prepared:
+    crossings, about_crossings = material.crossings(view.seen_by)
     inputs = minimum.MinimumInputs(
         material.encounters(view.seen_by),
         material.partition(view.seen_by),
         material.parties,
         scope_of(material, "list"),
         material.flanks(view.seen_by),
+        crossings,
     )
-    return Prepared(inputs, material.about_window)
+    return Prepared(inputs, (*material.about_window, *about_crossings))
 
 
 def _closed(material: Material, _settings: closed.ClosedSettings, view: View) -> Prepared:
@@ -171,8 +172,9 @@ def _open(material: Material, settings: open_years.OpenSettings, view: View) -> 
 
 def _rates(material: Material, settings: rates.RatesSettings, view: View) -> Prepared:
     surveys = material.surveys_of(view.seen_by, all_taxa=settings.all_taxa)
+    surveys = tuple(survey for survey in surveys if survey.tells_of(material.taxa))
     if not surveys:
-        raise NotEnoughData(Refusal(material.question.id, {"surveys": 0}, {"surveys": 1}))
+        raise NotEnoughData(Refusal(material.question.id, {"surveys": 0}, {"surveys": 1}, (), material.about_parties))
     # Rates of two parties are never compared, so each keeps its own time: no common window is needed.
     asked = material.asked_windows[0]
     window = asked if asked.labels else None

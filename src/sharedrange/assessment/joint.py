@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from sharedrange.assessment.results import AloneSum, Convention, JointSheet, last_year
 from sharedrange.core.answer import Answer, Estimate
+from sharedrange.population.crossed import FROM_CROSSINGS
 
 BIAS_PCT = 10.0  # a sum this far from the joint number changes a report's sentence
 GAIN = 1.15  # intervals this much wider apart than together are worth an exchange
@@ -29,14 +30,18 @@ def joint_sheet(lists: Answer, joint: Answer, alone: Mapping[str, Answer], parti
 
     Sums are made only where every party has a number; a party whose data were refused leaves the sum empty.
     Where no animal is known to both sides nothing is said of what sharing bought: most likely nobody has
-    compared the catalogues yet.
+    compared the catalogues yet. Nor where it was told how many are shared and not which: in the joint fit they are two.
     """
     number = _number((joint, *alone.values()))
     sums = tuple(_sum(convention, alone, parties, joint, number) for convention in Convention) if alone else ()
     facts = _facts(sums, joint, alone, parties, number)
-    compared = alone and "shared" in lists and lists["shared"].value > 0
+    compared = alone and "shared" in lists and lists["shared"].value > 0 and not _from_crossings(lists)
     bought = _bought(facts, sums, joint, number) if compared else ""
     return JointSheet(lists, sums, joint, bought, facts, number, _survival(alone, parties))
+
+
+def _from_crossings(lists: Answer) -> bool:
+    return any(finding.rule == FROM_CROSSINGS for finding in lists.findings)
 
 
 def _number(answers: Iterable[Answer]) -> str:

@@ -13,21 +13,24 @@ import numpy as np
 import polars as pl
 import shapely
 
+from sharedrange.assessment.crossings import Told, crossings_in, most_shared
 from sharedrange.assessment.node import Delivered, OpenNode
 from sharedrange.assessment.programme import Component, Programme, Question, Species, read_geometry, read_sides
 from sharedrange.assessment.programme.points import read_points
 from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.answer import Refusal
-from sharedrange.core.contents import SiteCounts
+from sharedrange.core.common_time import about_window, common_window
+from sharedrange.core.contents import Crossings, SiteCounts
 from sharedrange.core.errors import NotEnoughData, ProgrammeError
 from sharedrange.core.files import sha256_of
-from sharedrange.core.finding import Finding, Severity, Where
+from sharedrange.core.finding import Fact, Finding, Severity, Where
 from sharedrange.core.history import CaptureHistory
 from sharedrange.core.individuals import Concordance, Link, LocalIndividual, Partition, Verdict
 from sharedrange.core.places import Floats, Mask, Projection, Sides, equal_area
 from sharedrange.core.release import JOINT
 from sharedrange.core.survey import Survey
-from sharedrange.core.when import Window, about_window, common_window
+from sharedrange.core.when import Window
+from sharedrange.population.crossed import Crossing
 from sharedrange.population.encounters import encounters, known_flanks, local_individuals
 from sharedrange.population.histories import OneFlank, capture_histories
 from sharedrange.population.masks import clip_to_side, make_mask
@@ -100,8 +103,13 @@ class Material:
     def about_parties(self) -> tuple[Finding, ...]:
         """A warning for each party of the component without data: nothing is said about its side."""
         absent = [p for p in self.component.parties if p not in self.watching]
-        facts = [{"party": p, "component": self.component.id} for p in absent if p in self.component.sides]
-        return tuple(Finding("party-without-data", f, severity=Severity.WARNING) for f in facts)
+        return tuple(self._about_absent(p) for p in absent if p in self.component.sides)
+
+    def _about_absent(self, party: str) -> Finding:
+        facts: dict[str, Fact] = {"party": party, "component": self.component.id}
+        if not self.surveys_of([party], all_taxa=True):
+            return Finding("party-without-data", facts, severity=Severity.WARNING)
+        return Finding("party-without-species", facts | {"taxon": self.species.taxon}, severity=Severity.WARNING)
 
     @cached_property
     def watching(self) -> tuple[str, ...]:
@@ -109,10 +117,10 @@ class Material:
         return tuple(p for p in self.parties if self.surveys_of([p]))
 
     def surveys_of(self, parties: Iterable[str], *, all_taxa: bool = False) -> tuple[Survey, ...]:
-        """The surveys that these parties delivered: of the species, or of `all_taxa`."""
+        """The surveys that these parties delivered: that tell of the species, or of `all_taxa`."""
         wanted = set(parties)
         surveys = (self.surveys.of(d, None if all_taxa else self.taxa) for d in self.deliveries if d.party in wanted)
-        return tuple(survey for survey in surveys if survey is not None)
+        return tuple(s for s in surveys if s is not None and (all_taxa or s.tells_of(self.taxa)))
 
     @cached_property
     def site_counts(self) -> tuple[SiteCounts, ...]:
@@ -166,7 +174,7 @@ class Material:
         """
         surveys = self.surveys_of(self.parties)
         if not surveys:
-            raise NotEnoughData(Refusal(self.question.id, {"surveys": 0}, {"surveys": 1}))
+            raise NotEnoughData(Refusal(self.question.id, {"surveys": 0}, {"surveys": 1}, (), self.about_parties))
         return tuple(common_window(surveys, asked, self.question.id) for asked in self.asked_windows)
 
     @cached_property
@@ -217,6 +225,21 @@ class Material:
         met = pl.concat([encounters(surveys, partition, window, self.taxa) for window in self.windows])
         return met.with_columns(pl.col("session").replace(self._session_names))
 
+    def crossings(self, parties: frozenset[str]) -> tuple[tuple[Crossing, ...], tuple[Finding, ...]]:
+        """What `parties` told of animals that they share without telling which, and where that cannot be used."""
+        told = self._told(parties)
+        return crossings_in(told, self.taxa, self.windows, parties) if told else ((), ())
+
+    def _told(self, parties: frozenset[str]) -> list[Told]:
+        """What several parties delivered, with crossings where it is a release; nothing where none of it is."""
+        asked = [delivered for delivered in self.deliveries if delivered.party in parties]
+        if len(parties) < 2 or not any(delivered.source.released_under for delivered in asked):
+            return []
+        return [Told(d.party, self.surveys.of(d, self.taxa), self._released_crossings(d)) for d in asked]
+
+    def _released_crossings(self, delivered: Delivered) -> Crossings | None:
+        return self.surveys.crossings(delivered) if delivered.source.released_under else None
+
     def flanks(self, parties: frozenset[str]) -> pl.DataFrame:
         """Which flanks each of `parties` knows of each animal, from all its data."""
         return known_flanks(self.surveys_of(parties), self.partition(parties), self.taxa)
@@ -230,7 +253,7 @@ class Material:
         """
         windows, surveys = self.windows, self.surveys_of(parties)
         if not surveys:
-            raise NotEnoughData(Refusal(self.question.id, {"surveys": 0}, {"surveys": 1}))
+            raise NotEnoughData(Refusal(self.question.id, {"surveys": 0}, {"surveys": 1}, (), self.about_parties))
         histories, findings = capture_histories(
             surveys,
             self.partition(parties),
@@ -242,7 +265,12 @@ class Material:
             one_flank=one_flank,
         )
         histories = tuple(replace(h, session=self._session_names.get(h.session, h.session)) for h in histories)
-        return histories, (*self.about_parties, *self.about_window, *findings)
+        return histories, (*self.about_parties, *self.about_window, *self._about_unlinked(parties), *findings)
+
+    def _about_unlinked(self, parties: frozenset[str]) -> tuple[Finding, ...]:
+        """A warning where animals are known to two parties and nobody told which: each is two in a joint fit."""
+        n = most_shared(self._told(parties), self.taxa, parties)
+        return (Finding("crossings-not-in-fit", {"n": n}, severity=Severity.WARNING),) if n else ()
 
     def mask(self, histories: tuple[CaptureHistory, ...], clipped_to: str = "") -> tuple[Mask, tuple[Finding, ...]]:
         """The habitat mask around the detectors of `histories`, on the side of `clipped_to` only if given.

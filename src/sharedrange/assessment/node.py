@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sharedrange.assessment.masking import Hidden, about_absent, masked_finding, read_hidden, untold
 from sharedrange.assessment.programme import Programme, read_node
 from sharedrange.assessment.superseding import release_of, without_superseded
 from sharedrange.core.audience import Audience
 from sharedrange.core.errors import InputError
-from sharedrange.core.files import folder_hash
+from sharedrange.core.files import clear_unfinished, folder_hash
 from sharedrange.core.finding import Finding, Severity, Where, errors
 from sharedrange.core.ledger import Source
 from sharedrange.exchange.manifest import verify_manifest
@@ -23,17 +24,22 @@ from sharedrange.sharing import kinds as _kinds  # noqa: F401  (records of shari
 
 OWN = "own"
 RECEIVED = "received"
+RECORDS, WORK = "records", "work"
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A folder that a party delivered: its own (`own/<dataset>`) or received (`received/<party>/<dataset>`)."""
+    """A folder that a party delivered: its own (`own/<dataset>`) or received (`received/<party>/<dataset>`).
+
+    Of a hidden one `path` alone has the true name: it is for reading, and nothing of it is ever told.
+    """
 
     path: Path
     party: str
     dataset: str
     source: Source
     audience: Audience = Audience()
+    is_hidden: bool = False
 
     @property
     def is_own(self) -> bool:
@@ -58,14 +64,19 @@ class OpenNode:
     reader: str = ""  # for whom it is assessed, where that is not the node's own party
 
     def for_reader(self, reader: str) -> OpenNode:
-        """The node as `reader` may see it: without the deliveries that are not for them."""
+        """The node as `reader` may see it: without the deliveries that are not for them, and what is known of them.
+
+        Findings name folders and files of the node: of those another reader gets none, but for errors, which stop it.
+        """
+        if reader == self.party:
+            return replace(self, reader="")
         seen = tuple(delivered for delivered in self.deliveries if delivered.audience.holds(reader))
-        return replace(self, deliveries=seen, reader=reader if reader != self.party else "")
+        return replace(self, deliveries=seen, superseded=(), findings=tuple(errors(self.findings)), reader=reader)
 
     @property
     def work(self) -> Path:
         """Derived things, safe to delete."""
-        return self.folder / "work"
+        return self.folder / WORK
 
     @property
     def assessment(self) -> Path:
@@ -81,18 +92,22 @@ def open_node(folder: Path | str) -> OpenNode:
     """
     folder = Path(folder)
     node = read_node(folder)
+    hidden = read_hidden(folder)
     with told(folder):
-        places, findings = _delivery_places(folder, node.party, {p.id for p in node.programme.parties})
+        places, findings = _delivery_places(folder, node.party, {p.id for p in node.programme.parties}, hidden)
         if errors(findings):
             raise InputError(findings)
-        deliveries = tuple(_delivered(folder, place, party, node.party) for place, party in places)
-    kept, superseded, about = without_superseded(deliveries)
-    records = open_store(folder / "records").read()
+        deliveries = tuple(_delivered(folder, place, party, node.party, hidden) for place, party in places)
+    findings += about_absent(hidden, (delivered.dataset for delivered in deliveries if delivered.is_hidden))
+    records = open_store(folder / RECORDS).read()
+    kept, superseded, about = without_superseded(deliveries, records)
     found = (*findings, *about, *records.findings)
     return OpenNode(folder, node.party, node.keys, node.programme, kept, records, found, superseded=superseded)
 
 
-def _delivery_places(folder: Path, own: str, parties: set[str]) -> tuple[list[tuple[Path, str]], list[Finding]]:
+def _delivery_places(
+    folder: Path, own: str, parties: set[str], hidden: Hidden
+) -> tuple[list[tuple[Path, str]], list[Finding]]:
     """Folders with a delivery, with the party that delivered each, and what is wrong with how they lie."""
     places = [(place, own) for place in _folders(folder / OWN)]
     findings = [*_loose_files(folder, folder / OWN), *_loose_files(folder, folder / RECEIVED)]
@@ -102,7 +117,7 @@ def _delivery_places(folder: Path, own: str, parties: set[str]) -> tuple[list[tu
         findings += _loose_files(folder, sender)
         places += [(place, sender.name) for place in _folders(sender)]
     for place, _ in places:
-        findings += _wrong_place(folder, place)
+        findings += _about_place(folder, place, hidden)
     return places, findings
 
 
@@ -125,6 +140,14 @@ def _loose_files(folder: Path, parent: Path) -> list[Finding]:
     ]
 
 
+def _about_place(folder: Path, place: Path, hidden: Hidden) -> list[Finding]:
+    if not _is_hidden(folder, place, hidden):
+        return _wrong_place(folder, place)
+    name = _path_told(folder, place, hidden)
+    with untold(name):
+        return [masked_finding(finding, name) for finding in _wrong_place(folder, place)]
+
+
 def _wrong_place(folder: Path, place: Path) -> list[Finding]:
     """What makes a delivery unsafe to open, or other than its manifest says; found before any table is read."""
     name = place.relative_to(folder).as_posix()
@@ -141,12 +164,25 @@ def _in_node(name: str, place: Path, file: str | None) -> str:
     return shown(name if file in (None, place.name) else f"{name}/{file}")
 
 
-def _delivered(folder: Path, place: Path, party: str, own: str) -> Delivered:
-    released = release_of(place)
-    path = place.relative_to(folder).as_posix()
+def _is_hidden(folder: Path, place: Path, hidden: Hidden) -> bool:
+    return place.parent == folder / OWN and hidden.holds(place.name)
+
+
+def _path_told(folder: Path, place: Path, hidden: Hidden) -> str:
+    """Where a delivery lies, as it is told: under another name if it is hidden."""
+    if _is_hidden(folder, place, hidden):
+        return f"{OWN}/{hidden.name(place.name)}"
+    return place.relative_to(folder).as_posix()
+
+
+def _delivered(folder: Path, place: Path, party: str, own: str, hidden: Hidden) -> Delivered:
+    released, is_hidden = release_of(place), _is_hidden(folder, place, hidden)
+    path = _path_told(folder, place, hidden)
+    name = hidden.name(place.name) if is_hidden else place.name
     under = str(released.get("agreement", {}).get("id", ""))
-    source = Source(party, place.name, path, folder_hash(place), under)
-    return Delivered(place, party, place.name, source, _audience(party, own, released))
+    with untold(path if is_hidden else ""):
+        source = Source(party, name, path, folder_hash(place), under)
+    return Delivered(place, party, name, source, _audience(party, own, released), is_hidden)
 
 
 def _audience(party: str, own: str, released: Mapping[str, Any]) -> Audience:
@@ -159,8 +195,11 @@ def _audience(party: str, own: str, released: Mapping[str, Any]) -> Audience:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Hold the node's one writer lock. Raises InputError if someone else is writing, or the disk is full."""
-    lock = folder / "work" / ".lock"
+    """Hold the node's one writer lock, and clear what writers that were killed left.
+
+    Raises InputError if someone else is writing, or the disk is full.
+    """
+    lock = folder / WORK / ".lock"
     with told(folder):
         lock.parent.mkdir(parents=True, exist_ok=True)
         with lock.open("w") as handle:
@@ -168,7 +207,17 @@ def writing(folder: Path) -> Iterator[None]:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise InputError([Finding("node-busy", {"node": folder.name}, severity=Severity.ERROR)]) from None
+            _clear(folder)
             yield
+
+
+def _clear(folder: Path) -> None:
+    """Clear what is unfinished, but for `own/`, which is its owner's alone, and `work/`, where readers write too."""
+    for place in sorted(folder.iterdir()):
+        if place.name == RECORDS:
+            open_store(place).clear_unfinished()
+        elif place.is_dir() and not place.is_symlink() and place.name not in (OWN, WORK):
+            clear_unfinished(place)
 
 
 @contextmanager

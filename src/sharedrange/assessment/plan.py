@@ -27,7 +27,7 @@ from sharedrange.core.canonical import Json
 from sharedrange.core.engine import read_settings, unknown_key
 from sharedrange.core.errors import ProgrammeError
 from sharedrange.core.finding import Finding, Where
-from sharedrange.core.ledger import Ledger, Step
+from sharedrange.core.ledger import Ledger, Source, Step
 from sharedrange.exchange.delivery import FILE_NAME as DELIVERY_FILE
 from sharedrange.population import doubt, minimum, rates, scr
 from sharedrange.population import open as open_years
@@ -94,6 +94,8 @@ class _Planner:
         self.ledger = ledger
         self.everyone = frozenset(material.parties)
         self.seed = material.node.programme.seed
+        self._unhidden: dict[str, str] = {}
+        """Id of a step that a hidden source went into -> the id that it would have if nothing were hidden."""
 
     def tasks(self) -> dict[str, Task]:
         """The tasks by answer name: the question's own, and what its engine wants answered beside it."""
@@ -151,7 +153,8 @@ class _Planner:
         material = self._step("assessment.material", 1, self._scope_value() | more, (self._identity(view.seen_by),))
         parameters = {"settings": _as_json(asdict(settings)), "seed": self.seed}
         step = self._write(Step(engine, ENGINES[engine].version, parameters, (material,)))
-        return Task(f"{self.question.id}/{name}", step, engine, settings, self.seed, inputs)
+        chance = self._unhidden.get(step.id, step.id)
+        return Task(f"{self.question.id}/{name}", step, engine, settings, self.seed, inputs, chance)
 
     def _identity(self, seen_by: frozenset[str]) -> str:
         """The step that says who is who for those who see `seen_by`; only their decisions enter it."""
@@ -165,10 +168,16 @@ class _Planner:
 
     def _taken(self) -> tuple[str, ...]:
         """The steps that took in the deliveries of every party: the closure window is common to all."""
-        return tuple(
-            self._step("exchange.take", 1, {"party": d.party, "dataset": d.dataset} | _answers(d), (d.source.id,))
-            for d in self.material.deliveries
-        )
+        return tuple(self._take(delivered) for delivered in self.material.deliveries)
+
+    def _take(self, delivered: Delivered) -> str:
+        """The step that took in a delivery. Of a hidden one it tells no answers: its format and files stand there."""
+        if not delivered.is_hidden:
+            return self._write(_taking(delivered.source, _answers(delivered))).id
+        true = replace(delivered.source, dataset=delivered.path.name)
+        step = self._write(_taking(delivered.source, {}))
+        self._unhidden[step.id] = _taking(true, _answers(delivered)).id
+        return step.id
 
     def _scope_value(self) -> dict[str, Json]:
         """Everything of question and component that shapes the inputs, as a step's parameters."""
@@ -193,7 +202,15 @@ class _Planner:
 
     def _write(self, step: Step) -> Step:
         self.ledger = self.ledger.with_step(step)
+        if not self._unhidden.keys().isdisjoint(step.inputs):
+            true = replace(step, inputs=tuple(self._unhidden.get(key, key) for key in step.inputs))
+            self._unhidden[step.id] = true.id
         return step
+
+
+def _taking(source: Source, answers: Mapping[str, Json]) -> Step:
+    parameters: dict[str, Json] = {"party": source.party, "dataset": source.dataset}
+    return Step("exchange.take", 1, parameters | dict(answers), (source.id,))
 
 
 def _answers(delivered: Delivered) -> dict[str, Json]:

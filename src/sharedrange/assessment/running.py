@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from sharedrange.core.ledger import Step
 from sharedrange.core.progress import Progress
 
 Tell = Callable[[str, float], None]
+READING = "read"  # the stage in which a delivery goes through its door for the first time
 _stop: Event | None = None
 
 
@@ -42,7 +43,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One call of an engine: `prepare` makes its inputs, and is called only if the answer is not known."""
+    """One call of an engine: `prepare` makes its inputs, and is called only if the answer is not known.
+
+    `chance`: what its random numbers are drawn by, the id that the step has where nothing is hidden. Never told.
+    """
 
     name: str
     step: Step
@@ -50,6 +54,7 @@ class Task:
     settings: Any
     seed: int
     prepare: Callable[[], Prepared]
+    chance: str = field(repr=False)
 
 
 class _Call:
@@ -57,7 +62,7 @@ class _Call:
 
     def __init__(self, task: Task, prepared: Prepared, checkpoints: Path) -> None:
         self.name, self.engine, self.settings = task.name, task.engine, task.settings
-        self.seed, self.step = task.seed, task.step.id
+        self.seed, self.chance = task.seed, task.chance
         self.prepared = prepared
         self.checkpoint = checkpoints / f"{task.step.id}.json"
 
@@ -144,7 +149,7 @@ def _compute(call: _Call, progress: Progress) -> Answer:
     if call.prepared.refusal is not None:
         return Answer(refusal=call.prepared.refusal, findings=call.prepared.findings)
     checkpoint = Checkpoint(call.checkpoint)
-    rng = stream(call.seed, call.step)
+    rng = stream(call.seed, call.chance)
     try:
         answer = ENGINES[call.engine].answer(
             call.prepared.inputs, call.settings, rng=rng, progress=progress, checkpoint=checkpoint

@@ -8,7 +8,7 @@ ours to write to) costs time and nothing else: then the delivery is read through
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,19 +17,19 @@ from itertools import combinations
 import polars as pl
 
 from sharedrange.assessment.cache import code_hash, finding_from, finding_value, versions
+from sharedrange.assessment.masking import read_as_told
 from sharedrange.assessment.node import Delivered, OpenNode
 from sharedrange.core.canonical import digest
+from sharedrange.core.contents import Crossings, SiteCounts
 from sharedrange.core.contents import Delivered as Content
-from sharedrange.core.contents import SiteCounts
 from sharedrange.core.errors import InputError
 from sharedrange.core.files import folder_hash
 from sharedrange.core.finding import Fact, Finding, Severity, Where, errors
 from sharedrange.core.survey import Survey
-from sharedrange.exchange.doors import read_delivered
 from sharedrange.exchange.instances import instance_ids
 from sharedrange.exchange.store import Store
 
-MEDIA = "media"  # no question is answered from it, and it is as large as the observations
+PICTURED = ("media", "boxes")  # no question is answered from them, and they are as large as the observations
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,13 @@ class _Read:
 class Surveys:
     """The surveys of a node's deliveries. All are read when the first of them is asked for, and judged together.
 
-    What a caller has let go is not kept in memory, but for the observations of single species.
+    What a caller has let go is not kept in memory, but for the observations of single species. `reading` is told the
+    path of each delivery that is about to go through its door, which takes long where it is large.
     """
 
-    def __init__(self, node: OpenNode) -> None:
+    def __init__(self, node: OpenNode, reading: Callable[[str], None] = lambda _: None) -> None:
         self._node = node
+        self._reading = reading
         self._store = Store(node.work / "store")
         self._chosen: dict[tuple[str, frozenset[str]], Survey | None] = {}
 
@@ -61,6 +63,7 @@ class Surveys:
         for delivered in self._node.deliveries:
             known = _known(self._store, delivered, reader)
             if known is None:
+                self._reading(delivered.source.path)
                 known, found = _by_door(self._store, delivered, reader)
                 wrong += found
             read[delivered.source.id] = known
@@ -100,15 +103,19 @@ class Surveys:
         Raises InputError with all findings of the node.
         """
         if taxa is None:
-            return _survey(self._content(delivered, None, (MEDIA,)), None)
+            return _survey(self._content(delivered, None, PICTURED), None)
         key = delivered.source.id, taxa
         if key not in self._chosen:
-            self._chosen[key] = _survey(self._content(delivered, taxa, (MEDIA,)), taxa)
+            self._chosen[key] = _survey(self._content(delivered, taxa, PICTURED), taxa)
         return self._chosen[key]
 
     def counts(self, delivered: Delivered) -> SiteCounts | None:
         """The counts at sites of one delivery, if it holds any. Raises InputError with all findings of the node."""
-        return self._content(delivered, frozenset(), (MEDIA, "observations", "proposals")).counts
+        return self._content(delivered, frozenset(), (*PICTURED, "observations", "proposals")).counts
+
+    def crossings(self, delivered: Delivered) -> Crossings | None:
+        """The crossings that one delivery tells of, if it does. Raises InputError with all findings of the node."""
+        return self._content(delivered, frozenset(), (*PICTURED, "observations", "proposals")).crossings
 
     def findings(self, delivered: Delivered) -> tuple[Finding, ...]:
         """What is worth knowing about one delivery."""
@@ -122,7 +129,7 @@ class Surveys:
             held = self._store.delivered(_key(delivered), taxa=taxa, without=without)
             if held is not None:
                 return held
-        content, _, findings = read_delivered(delivered.path, delivered.party)
+        content, _, findings = read_as_told(delivered)
         if content is None:
             raise InputError([_in_node(delivered, finding) for finding in findings])
         self._read[delivered.source.id] = replace(read, content=content)
@@ -152,7 +159,7 @@ def _known(store: Store, delivered: Delivered, reader: str) -> _Read | None:
 
 def _by_door(store: Store, delivered: Delivered, reader: str) -> tuple[_Read, list[Finding]]:
     """What the door says of a delivery, kept in the store if it can be; and the errors, with which nothing is kept."""
-    content, declared, findings = read_delivered(delivered.path, delivered.party)
+    content, declared, findings = read_as_told(delivered)
     wrong = list(findings) if content is None else errors(findings)
     if content is None or declared is None or wrong:
         return _Read(findings), [_in_node(delivered, finding) for finding in wrong]
@@ -180,7 +187,8 @@ def _survey(content: Content, taxa: frozenset[str] | None) -> Survey | None:
         return None
     rows = survey.observations if taxa is None else survey.observations.filter(pl.col("taxon").is_in(list(taxa)))
     tables: Mapping[str, pl.DataFrame] = {
-        "deployments": survey.deployments, "effort": survey.effort, "observations": rows, MEDIA: survey.media.clear()
+        "deployments": survey.deployments, "effort": survey.effort, "observations": rows,
+        "media": survey.media.clear(), "boxes": survey.boxes.clear(),
     }  # fmt: skip
     return survey.with_tables(**{name: table.rechunk() for name, table in tables.items()})
 

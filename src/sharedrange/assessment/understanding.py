@@ -82,7 +82,9 @@ def _tables(delivered: Delivered) -> Iterator[tuple[str, pl.DataFrame]]:
 
 def _taxa(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
     named = [
-        table.select("taxon") for name, table in tables.items() if "taxon" in table.columns and name != "proposals"
+        table.select("taxon")
+        for name, table in tables.items()
+        if "taxon" in table.columns and name not in ("proposals", "boxes")
     ]
     rows = pl.concat([pl.DataFrame(schema={"taxon": pl.String()}), *named]).drop_nulls()
     return rows.group_by("taxon").agg(records=pl.len()).sort("records", "taxon", descending=[True, False])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from sharedrange.assessment.programme import Programme, read_node
+from sharedrange.cli.face import hear_ctrl_c
 from sharedrange.cli.findings import show_findings
 from sharedrange.core.errors import InputError
 from sharedrange.core.individuals import LocalIndividual, Verdict
@@ -59,6 +60,7 @@ def _ask_decision(face: Face, programme: Programme, first: LocalIndividual, by: 
 
 
 def _ask(face: Face, message: str, **facts: str) -> str:
+    hear_ctrl_c()
     return face.out.input(Text(f"{face.words(message, **facts)} ")).strip()
 
 

@@ -34,9 +34,11 @@ def check(
 ) -> int:
     """Every finding about a delivery or a node; exit code 1 if one of them is an error."""
     from sharedrange.assessment.checking import check as find  # noqa: PLC0415  (kept out of start-up, as all below)
+    from sharedrange.cli.progress import progress  # noqa: PLC0415  (keeps start-up quick)
 
     face: Face = ctx.obj
-    findings = find(path)
+    with progress(face, quiet=as_list) as tell:
+        findings = find(path, tell)
     if as_list:
         face.out.file.write(as_json(findings, face.words) + "\n")
     else:
@@ -216,6 +218,31 @@ def take(
     return 0
 
 
+def hide(
+    ctx: typer.Context,
+    node: Node,
+    dataset: Annotated[str, typer.Argument(metavar="[DATASET]")] = "",
+    show: Annotated[bool, typer.Option("--show")] = False,
+) -> None:
+    """Hide a source of the node from whoever searches this machine, or show it again; without a name, list them."""
+    from sharedrange.assessment import hiding  # noqa: PLC0415  (keeps start-up quick)
+
+    face: Face = ctx.obj
+    if not dataset:
+        sources = hiding.hidden_sources(node)
+        face.say("cli.hide.listed", n=len(sources))
+        for source in sources:
+            face.say("cli.hide.here" if source.is_here else "cli.hide.away", source=source.name, indent=2)
+        return
+    changed = hiding.show(node, dataset) if show else hiding.hide(node, dataset)
+    face.say("cli.hide.shown" if show else "cli.hide.done", source=changed.name)
+    if changed.removed:
+        face.say("cli.hide.removed", folders=", ".join(changed.removed))
+    if changed.findings:
+        show_findings(face, changed.findings)
+    face.show(f"sharedrange assess {shown(node)}", indent=2, style="cyan")
+
+
 def forms(ctx: typer.Context, folder: Folder) -> None:
     """The joint field forms, as workbooks for phones."""
     from sharedrange.exchange.forms import write_forms  # noqa: PLC0415  (keeps start-up quick)
@@ -248,4 +275,4 @@ def read_assignments(ctx: typer.Context | None, given: list[str]) -> dict[str, A
     return values
 
 
-ALL = (check, take, assess, trace, init, simulate, decide, estimate, forms)
+ALL = (check, take, assess, trace, hide, init, simulate, decide, estimate, forms)

@@ -13,7 +13,7 @@ from sharedrange.core.release import TABLES
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sharedrange.assessment.sharing import Audit, Card, Listed, Preview
+    from sharedrange.assessment.sharing import Audit, Card, Distrusted, Listed, Preview
     from sharedrange.assessment.sharing.costing import Cost
     from sharedrange.assessment.sharing.preview import Step
     from sharedrange.sharing.agreement import Agreement
@@ -41,6 +41,13 @@ def show_keys(face: Face, partners: Sequence[Card]) -> None:
     for card in partners:
         table.add_row(card.party, card.fingerprint)
     face.print_indented(table, 2)
+
+
+def show_distrusted(face: Face, digits: str, lost: Distrusted) -> None:
+    """A key that is trusted no longer, by the digits that were typed, and which agreements wait for new signatures."""
+    face.say("cli.keys.distrusted", fingerprint=digits, parties=", ".join(lost.parties) or "-")
+    for agreement in lost.agreements:
+        face.say("cli.keys.unsigned", agreement=agreement, indent=2)
 
 
 def show_agreements(face: Face, listed: Sequence[Listed]) -> None:
@@ -89,7 +96,11 @@ def show_preview(face: Face, seen: Preview) -> None:
     face.gap()
     _show_withheld(face, seen)
     face.gap()
+    face.say("cli.preview.attacks")
     show_attacks(face, seen.attacks)
+    for one in (beside for beside in seen.beside if beside.attacks):
+        face.say("cli.preview.beside", agreement=one.agreement, recipient=one.recipient, on=one.on)
+        show_attacks(face, one.attacks)
     if seen.areas.height:
         areas = seen.areas["area_km2"]
         face.say("cli.preview.areas", smallest=_digits(float(areas.min())), median=_digits(float(areas.median())))  # type: ignore[arg-type]  # floats
@@ -106,7 +117,6 @@ def _show_withheld(face: Face, seen: Preview) -> None:
 
 def show_attacks(face: Face, attacks: Sequence[Attack]) -> None:
     """What each attacker finds, beside guessing."""
-    face.say("cli.preview.attacks")
     table = grid("left", "right", "right", "right", "left")
     table.add_row(
         *(face.words(f"cli.preview.attack.{name}") for name in ("what", "found", "guessing", "interval", "verdict"))
@@ -125,20 +135,32 @@ def show_attacks(face: Face, attacks: Sequence[Attack]) -> None:
 
 
 def show_curve(face: Face, steps: Sequence[Step], costs: Sequence[Cost], agreement: Agreement) -> None:
-    """For each size of cells: how many stations leave, how many an attacker finds, what it costs the joint number."""
+    """For each size of cells: how many stations leave, how many an attacker finds, what it costs the joint number.
+
+    Then the smallest that meet every demand.
+    """
+    from sharedrange.assessment.sharing.recommending import judged, recommended  # noqa: PLC0415  (keeps start-up quick)
+
+    judgements = judged(steps, costs)
     face.gap()
     face.say("cli.preview.curve.title", n=max((cost.replicates for cost in costs), default=0))
-    table = grid("right", "right", "right", "left", "right", "right")
-    heads = ("cell", "stations", "found", "verdict", "width", "shift")
+    table = grid("right", "right", "right", "left", "right", "right", "left")
+    heads = ("cell", "stations", "found", "verdict", "width", "shift", "fails")
     table.add_row(*(face.words(f"cli.preview.curve.{name}") for name in heads))
     unit = unit_of(agreement)
-    for step, cost in zip(steps, costs, strict=True):
+    for step, cost, judgement in zip(steps, costs, judgements, strict=True):
         found = "–" if step.attack is None else _percent(step.attack.success)
         width = "–" if cost.width_ratio is None else f"× {cost.width_ratio:.2f}"
         shift = "–" if cost.shift is None else _shift(cost.shift)
         verdict = face.words(_verdict(step))
-        table.add_row(f"{step.cell:g}{unit}", str(step.stations), found, verdict, width, shift)
+        fails = ", ".join(face.words(f"cli.preview.curve.fails.{demand}") for demand in judgement.fails)
+        table.add_row(f"{step.cell:g}{unit}", str(step.stations), found, verdict, width, shift, fails or "–")
     face.print_indented(table, 2)
+    best = recommended(judgements)
+    if best is None:
+        face.say("cli.preview.curve.no-cell", style="bold")
+    else:
+        face.say("cli.preview.curve.recommended", cell=f"{best:g}{unit}", style="bold")
 
 
 def unit_of(agreement: Agreement) -> str:
@@ -190,6 +212,7 @@ def show_audit(face: Face, books: Audit) -> None:
         state = face.words("cli.audit.opened" if row.opened else "cli.audit.not-known")
         table.add_row(row.on, row.package[:_SHORT], row.recipient, row.purpose, f"{row.rows:,}", row.approved_by, state)
     face.print_indented(table, 2)
+    _show_looks(face, books)
     face.say("cli.audit.arrived" if books.arrived else "cli.audit.nothing-arrived", style="bold")
     table = grid("left", "left", "left", "left")
     if books.arrived:
@@ -198,12 +221,46 @@ def show_audit(face: Face, books: Audit) -> None:
         state = face.words("cli.audit.here" if arrived.is_here else "cli.audit.gone")
         table.add_row(arrived.on, arrived.package[:_SHORT], arrived.owner, state)
     face.print_indented(table, 2)
+    _show_told(face, books)
     for revoked in books.revoked:
         face.say("cli.audit.revoked", agreement=revoked.agreement, by=revoked.by, reason=revoked.reason, style="bold")
         for role, what in revoked.answers:
             face.say("cli.audit.answered", role=role, what=what, indent=2)
         if not revoked.answers:
             face.say("cli.audit.unanswered", indent=2)
+
+
+def _show_looks(face: Face, books: Audit) -> None:
+    """What was found doubtful in each package before it left, as it was recorded."""
+    for row in books.left:
+        if row.look.findings:
+            face.say("cli.audit.looked", package=row.package[:_SHORT], indent=2)
+            for finding in row.look.findings:
+                face.show(face.words.fact(finding), indent=4)
+
+
+def _show_told(face: Face, books: Audit) -> None:
+    """What was told to whom of numbers made from exchanged data; nothing is said where nothing was."""
+    if not books.told:
+        return
+    face.say("cli.audit.told", style="bold")
+    table = grid("left", "left", "left", "left", "left", "left")
+    _add_heads(face, table, "day", "publication", "reader", "purpose", "by", "agreements")
+    for row in books.told:
+        table.add_row(
+            row.on,
+            row.publication[:_SHORT],
+            row.reader,
+            row.purpose,
+            row.by,
+            "\n".join(map(_short_name, row.agreements)),
+        )
+    face.print_indented(table, 2)
+
+
+def _short_name(agreement: str) -> str:
+    """An agreement's id as it fits a column."""
+    return agreement.removeprefix("urn:agreement:")
 
 
 def _add_heads(face: Face, table: Table, *heads: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,12 @@ class Face:
     def gap(self) -> None:
         """Print an empty line."""
         self.out.print()
+
+
+def hear_ctrl_c() -> None:
+    """Let Ctrl-C end a wait for the keyboard; to be called before each: polars' handler lets the wait go on."""
+    if hasattr(signal, "siginterrupt"):  # not on Windows, where nothing goes on by itself
+        signal.siginterrupt(signal.SIGINT, True)  # noqa: FBT003  (its name in the standard library is flag)
 
 
 def grid(*justify: Literal["left", "right"]) -> Table:

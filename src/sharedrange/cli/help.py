@@ -31,6 +31,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "assess": ("sharedrange assess examples/two-parks", "sharedrange assess my-node --workers 4"),
     "trace": ("sharedrange trace examples/two-parks 3f9ac01b22d4e871/N", "sharedrange trace 3f9ac01b22d4e871/N"),
+    "hide": (
+        "sharedrange hide my-node informants-2026",
+        "sharedrange hide my-node informants-2026 --show",
+        "sharedrange hide my-node",
+    ),
     "init": ('sharedrange init my-node --party north-park --title "Big cats of the border"',),
     "simulate": ("sharedrange simulate practice", "sharedrange simulate practice --preset small --seed 7"),
     "decide": ("sharedrange decide my-node decisions.csv", "sharedrange decide my-node"),
@@ -44,6 +49,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "keys": (
         "sharedrange keys my-node --card .",
         "sharedrange keys my-node --trust partner.card --fingerprint 779607322257869921325913268955",
+        "sharedrange keys my-node --distrust 779607322257869921325913268955 --reason stolen",
     ),
     "agreements": (
         "sharedrange agreements my-node --sign cats.toml --by our-park/director",
@@ -53,6 +59,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "seal": ("sharedrange seal my-node cats-2026 --agreement cats --for hub --purpose report --by park/head",),
     "open": ("sharedrange open my-node STICK/our-park-to-secretariat-0123456789ab.age",),
     "verify": ("sharedrange verify my-node STICK/our-park-to-secretariat-0123456789ab.age",),
+    "publish": (
+        "sharedrange publish my-node --for public --purpose treaty-report",
+        "sharedrange publish my-node --for public --purpose treaty-report --by secretariat/head",
+    ),
     "revoke": ('sharedrange revoke my-node cats --reason "places were passed on" --by our-park/head',),
     "audit": ("sharedrange audit my-node",),
 }

@@ -50,6 +50,7 @@ def _show_step(face: Face, depth: int, identity: str, step: Step) -> None:
 
 def _show_source(face: Face, depth: int, identity: str, source: Source) -> None:
     message = "cli.trace.released" if source.released_under else "cli.trace.file"
+    message = "cli.trace.hidden" if source.is_hidden else message
     facts = {"path": source.path, "party": source.party, "agreement": source.released_under}
     face.print_indented(Text.assemble(face.words(message, **facts), "  ", (identity, "dim")), depth * INDENT)
     face.show(f"sha256 {source.sha256}", indent=depth * INDENT + 2 * INDENT, style="dim")

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from sharedrange import __version__
-from sharedrange.cli import commands, sharing
+from sharedrange.cli import commands, publishing, sharing
 from sharedrange.cli.face import Face, open_face
 from sharedrange.cli.failures import show_failure, show_misuse
 from sharedrange.cli.help import TranslatedCommand, TranslatedGroup
@@ -44,7 +44,7 @@ def attempt(face: Face, arguments: list[str]) -> int:
             return _said(face, program.invoke(context))
     except typer.Exit as leave:
         return leave.exit_code
-    except (KeyboardInterrupt, EOFError, Cancelled):
+    except (KeyboardInterrupt, EOFError, Cancelled, typer.Abort):
         aside.say("cli.stopped")
         return STOPPED
     except BrokenPipeError:
@@ -97,7 +97,7 @@ def build() -> typer.Typer:
     """The program with its commands. Its texts are in the catalogue, found by the names of commands and options."""
     app = typer.Typer(cls=TranslatedGroup, add_completion=False)
     app.callback()(_options)
-    for command in (*commands.ALL, *sharing.ALL):
+    for command in (*commands.ALL, *sharing.ALL, *publishing.ALL):
         app.command(command.__name__, cls=TranslatedCommand)(command)
     return app
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sharedrange.assessment.report.figures import estimates_title, lists_title
+from sharedrange.assessment.report.grouping import by_party, instead
 from sharedrange.assessment.report.naming import Naming
 from sharedrange.assessment.report.numbers import ABSENT
 from sharedrange.assessment.report.numbers import shown as digits
 from sharedrange.assessment.report.openings import openings
 from sharedrange.assessment.report.sentences import opening_message, opens
-from sharedrange.assessment.report.tables import by_party, excess, instead, interval_ratio, list_table
+from sharedrange.assessment.report.sheet_tables import list_table
+from sharedrange.assessment.report.ways_back import excess, interval_ratio
 from sharedrange.assessment.results import Convention
 from sharedrange.cli.estimates import Line, estimates_table, headline, lines_table
 from sharedrange.cli.face import shown

@@ -15,11 +15,14 @@ Tell = Callable[[str, float], None]
 
 
 @contextmanager
-def progress(face: Face, *, quiet: bool) -> Iterator[Tell]:
-    """A function (what is being done, share done) that shows how far the work is, on standard error."""
+def progress(face: Face, *, quiet: bool, bar: bool = True) -> Iterator[Tell]:
+    """A function (what is being done, share done) that shows how far the work is, on standard error.
+
+    Without a `bar` there is a line a stage, as in a pipe: where something may be asked meanwhile.
+    """
     if quiet:
         yield lambda _what, _share: None
-    elif face.err.is_terminal:
+    elif bar and face.err.is_terminal:
         with _bar(face) as tell:
             yield tell
     else:

@@ -21,6 +21,9 @@ def show_refusal(face: Face, refusal: Refusal, *, indent: int = 0, instead: Sequ
     `instead`: what they do say, in sentences; where there are none, the engines that could answer are named.
     """
     words = face.words
+    if refusal.is_without_data:
+        face.say("report.refusal.without-data", style="yellow", indent=indent)
+        return
     face.say("report.refusal.why", style="yellow", indent=indent)
     table = grid("left", "left")
     for key, needed in refusal.need.items():

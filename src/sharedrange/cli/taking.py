@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from sharedrange.assessment.taking import Taking, Understood, example
+from sharedrange.assessment.asking import example
+from sharedrange.assessment.taking import Taking, Understood
 from sharedrange.assessment.understanding import UTC, Overview, overview
-from sharedrange.cli.face import grid, shown
+from sharedrange.cli.face import grid, hear_ctrl_c, shown
 from sharedrange.cli.findings import show_findings
 from sharedrange.core.finding import errors
 
@@ -87,6 +88,7 @@ def _somebody_is_there(face: Face) -> bool:
 def _answer(face: Face, key: str, like: str) -> str:
     """What a person answers about a key of delivery.toml; asked again while it is empty."""
     face.say(f"cli.take.ask.{key}")
+    hear_ctrl_c()
     while not (given := face.out.input(Text(f"{key} ({like}): ")).strip()):
         face.say("cli.take.empty", style="yellow")
     return given

@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Cells = NDArray[np.int64]
 
 GEOGRAPHIC = "geographic"  # longitude and latitude in degrees, WGS 84
+DEGREE_M = 111_320.0  # length of a degree of latitude; of longitude at the equator
 _DATE_LINE = 180.0
 
 

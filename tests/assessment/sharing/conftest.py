@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.sharing_cases import AGREEMENT, HEAD, LEOPARD, NOW, OWNER, PURPOSE, RECIPIENT, STEWARD, TODAY, cats
 
 from sharedrange.assessment import sharing
 from sharedrange.assessment.sharing.releasing import SealedPackage
@@ -18,39 +19,10 @@ from sharedrange.assessment.writing import simulate_node
 from sharedrange.core.errors import AgreementError, InputError
 from sharedrange.records import Keys, key_from_seed
 
-OWNER, RECIPIENT, NEIGHBOUR = "westfell", "secretariat", "eastfell"
+NEIGHBOUR = "eastfell"
 PARTIES = (OWNER, RECIPIENT, NEIGHBOUR)
-DATASET, AGREEMENT, PURPOSE = "SIMULATED-cameras-2026", "urn:agreement:westfell--secretariat:2026-01", "treaty-report"
-NOW, TODAY = "2026-11-22T10:00:00Z", date(2026, 11, 22)
-STEWARD = "westfell/data-steward"
-TEXT = f"""
-agreement = 1
-id = "{AGREEMENT}"
-title = "SIMULATED: what Westfell gives the secretariat"
-owner = "{OWNER}"
-recipients = ["{RECIPIENT}"]
-purposes = ["joint-population-estimate", "{PURPOSE}"]
-approved_by = "{STEWARD}"
-timezone = "Asia/Shanghai"
-
-[valid]
-start = 2026-01-01
-end = 2027-12-31
-
-[[rules]]
-id = "cats"
-taxa = ["Panthera pardus orientalis"]
-cell = 0.2
-least_stations = 2
-delay_days = 90
-resolution = "month"
-identity = "pseudonym"
-
-[rules.tables]
-stations = ["camera_type", "detector"]
-effort = []
-encounters = ["individual", "catalogue", "sex", "life_stage", "flank", "encounters"]
-"""
+DATASET = "SIMULATED-cameras-2026"
+TEXT = HEAD + cats(LEOPARD, cell=0.2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,11 @@ resolution = "month"
 [rules.tables]
 visits = ["effort", "effort_unit", "observers", "complete", "cover_share"]
 counts = ["count", "exactness", "sign", "life_stage", "sex"]
+
+[[outputs]]
+kind = "detection-rate"
+audience = "public"
+least_animals = 1
 """
 # Columns of Camtrap DP that hold words of people: any text is right in them.
 FREE = {
@@ -192,6 +197,7 @@ def play(three: Three, folder: Path, patch: pytest.MonkeyPatch) -> dict[str, byt
         if number == 0:
             typed("open", str(three.node(NEIGHBOUR)), str(file), "--on", "2026-11-22", code=1)
     typed("assess", recipient)
+    typed("publish", recipient, *terms[2:3], "public", *terms[4:], "--by", "secretariat/head")
     typed("check", recipient)
     typed("audit", recipient)
     sharing.carry(three.node(OWNER), RECIPIENT, three.drop)
@@ -317,6 +323,8 @@ def test_the_play_was_played(outside: Mapping[str, bytes]) -> None:
         "secretariat/received/westfell",
         "work/store",
         "report-SIMULATED.html",
+        "assessment-for-public",
+        "published/SIMULATED-publication-",
     ):
         assert part in names
     assert sum(name.startswith("opened ") for name in outside) == 3

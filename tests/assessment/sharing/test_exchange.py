@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,10 @@ import polars as pl
 import pytest
 
 from sharedrange.assessment import sharing
+from sharedrange.assessment.material import Material
+from sharedrange.assessment.node import open_node
+from sharedrange.assessment.programme import Species
+from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.errors import InputError
 from sharedrange.records import open_store
 
@@ -63,6 +68,7 @@ def test_a_card_that_was_changed_on_the_way_is_none(strangers: Three) -> None:
 
 
 def test_signatures_of_strangers_are_not_taken_in(strangers: Three) -> None:
+    strangers.sign(OWNER, str(strangers.written()))
     courier = sharing.carry(strangers.node(OWNER), RECIPIENT, strangers.drop)
     attempt = lambda: sharing.take_carried(strangers.node(RECIPIENT), courier)  # noqa: E731
     assert strangers.refusal(attempt) == ["courier-untrusted"]
@@ -113,6 +119,21 @@ def test_a_package_is_opened_once(sent: tuple[Three, Path]) -> None:
     three, file = sent
     three.open(file)
     assert three.refusal(lambda: three.open(file)) == ["package-opened"]
+
+
+def test_what_a_package_does_not_tell_of_was_not_looked_for_and_missed(sent: tuple[Three, Path]) -> None:
+    three, package = sent
+    three.open(package)
+    node = open_node(three.node(RECIPIENT))
+    programme = replace(node.programme, species=(*node.programme.species, Species("boar", "Sus scrofa")))
+    node, cats = replace(node, programme=programme), programme.questions[0]
+    told, untold = (Material(node, replace(cats, species=key), Surveys(node)) for key in (cats.species, "boar"))
+    assert [survey.party for survey in told.surveys_of([OWNER])] == [OWNER]
+    assert untold.surveys_of([OWNER]) == ()
+    assert {f.facts["party"]: f.rule for f in untold.about_parties} == {
+        OWNER: "party-without-species",
+        NEIGHBOUR: "party-without-data",
+    }
 
 
 def test_an_opening_that_stopped_before_its_record_is_finished_by_the_next(sent: tuple[Three, Path]) -> None:

@@ -157,18 +157,18 @@ def test_a_package_is_not_opened_again_under_another_name(sent: tuple[Three, Pat
 
 
 def test_a_chain_that_was_rewritten_is_not_believed(sent: tuple[Three, Path]) -> None:
-    """The owner puts back an old copy of its records, as if a release had never been, and goes on from there."""
+    """The owner puts back an old copy of its records, as if a release had never been, and goes on from there.
+
+    The first package brought its own record: nothing else had to come for the recipient to know.
+    """
     three, first = sent
     chain = three.node(OWNER) / "records" / chain_file(sharing.card(three.node(OWNER)).key)
     three.open(first)
-    three.courier(OWNER, RECIPIENT)  # now it is known what the owner recorded of the first package
     lines = chain.read_bytes().splitlines(keepends=True)
     assert b'"release"' in lines[-1]
     chain.write_bytes(b"".join(lines[:-1]))
     second = three.seal(on=date(2026, 12, 1)).file
-    third = three.seal(on=date(2026, 12, 2)).file
-    three.open(second)  # it holds less of the chain than is known, and nothing else
-    assert "package-chain-rewritten" in three.refusal(lambda: three.open(third))
+    assert "package-chain-rewritten" in three.refusal(lambda: three.open(second))
     courier = sharing.carry(three.node(OWNER), RECIPIENT, three.drop)
     attempt = lambda: sharing.take_carried(three.node(RECIPIENT), courier)  # noqa: E731
     assert "package-chain-rewritten" in three.refusal(attempt)
@@ -222,3 +222,14 @@ def test_a_revocation_by_somebody_who_is_no_party_ends_nothing(three: Three) -> 
         three.node(NEIGHBOUR), AGREEMENT, reason="envy", by="eastfell/director", recorded_at=NOW
     )
     assert three.refusal(attempt) == ["agreement-not-ours"]
+
+
+def test_nothing_is_carried_to_somebody_that_the_programme_does_not_know(three: Three) -> None:
+    for nobody in ("secretary", OWNER, ""):
+        attempt = lambda: sharing.carry(three.node(OWNER), nobody, three.drop)  # noqa: B023, E731  (called at once)
+        assert three.refusal(attempt) == ["courier-for-nobody"]
+
+
+def test_a_folder_without_records_is_no_courier(three: Three) -> None:
+    (three.drop / "empty").mkdir()
+    assert three.refusal(lambda: sharing.take_carried(three.node(OWNER), three.drop / "empty")) == ["courier-empty"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pyrage
 
 from sharedrange.assessment import sharing
-from sharedrange.assessment.sharing.releasing import earlier_releases
+from sharedrange.assessment.sharing import releasing
 from sharedrange.core.errors import InputError
 from sharedrange.records import Keys, in_force
 from sharedrange.sharing import kinds
@@ -85,13 +85,19 @@ def _sealing(start: Three, out: Path) -> None:
         assert all(name.endswith(".age") and not readable(three.root / name) for name in packages)
         before = released(three)
         ground = sharing.open_ground(three.node(OWNER))
-        assert len(earlier_releases(ground, ground.agreement(AGREEMENT))) >= len(before)
+        assert all((releasing.copy_of(ground, AGREEMENT, package) / "release.json").is_file() for package in before)
         sealed = three.seal(look=False)
+        assert not unfinished(three.node(OWNER))
         assert released(three) == before | {sealed.package}
         received = three.open(sealed.file)
         assert received.folder is not None
         names = {frozenset(names_in(file)) for file in (three.node(OWNER) / "released").glob("*/[!.]*/stations.csv")}
         assert names == {frozenset(names_in(received.folder / "stations.csv"))}  # once told, a name stays
+
+
+def unfinished(node: Path) -> list[Path]:
+    """What killed runs left half-written in a node, but for what is safe to delete anyway."""
+    return [path for path in node.rglob(".writing-*") if "work" not in path.relative_to(node).parts]
 
 
 def readable(file: Path) -> bool:
@@ -127,13 +133,17 @@ def test_a_package_is_taken_in_whole_and_recorded_by_the_same_line_again(
             assert three.refusal(partial(three.open, three.drop / file.name)) == ["package-opened"]
         else:
             three.open(three.drop / file.name)
+        sharing.make_keys(three.node(RECIPIENT))  # the next line that writes
+        assert not unfinished(three.node(RECIPIENT))
         books = sharing.audit(three.node(RECIPIENT), TODAY)
         assert [row.is_here for row in books.arrived] == [True]
         assert not [finding for finding in books.findings if finding.rule != "record-incomplete"]
 
 
 def test_a_key_is_replaced_by_the_same_line_again(agreed_once: Three, tmp_path: Path) -> None:
+    before = sharing.card(agreed_once.node(OWNER))
     for three in killed(agreed_once, tmp_path / "killed", "rotate"):
+        assert_no_third_identity(three, before)
         card = sharing.rotate(three.node(OWNER), recorded_at=NOW)
         three.courier(OWNER, RECIPIENT)
         ours, theirs = sharing.open_ground(three.node(OWNER)), sharing.open_ground(three.node(RECIPIENT))
@@ -141,6 +151,19 @@ def test_a_key_is_replaced_by_the_same_line_again(agreed_once: Three, tmp_path: 
         assert theirs.sealed_for[OWNER] == card.age
         assert ours.sealed_for[RECIPIENT]
         assert all(ours.standing(agreement).signed_by == {OWNER, RECIPIENT} for agreement in ours.agreements.values())
+
+
+def assert_no_third_identity(three: Three, before: sharing.Card) -> None:
+    """Who types `keys` after the power came back sees the old card or the new one, or is told to go on."""
+    there = {path.read_bytes() for path in (three.node(OWNER) / "keys").glob("[!.]*")}
+    card, told = before, []
+    try:
+        card = sharing.make_keys(three.node(OWNER))
+    except InputError as error:
+        told = [finding.rule for finding in error.findings]
+    assert told in ([], ["rotation-unfinished"])
+    assert card == before or {card.key, card.age}.isdisjoint({before.key, before.age})
+    assert {path.read_bytes() for path in (three.node(OWNER) / "keys").glob("[!.]*")} == there
 
 
 def test_a_courier_is_carried_and_taken_in_whole_by_the_same_line_again(strangers_once: Three, tmp_path: Path) -> None:

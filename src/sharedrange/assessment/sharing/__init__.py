@@ -3,6 +3,7 @@
 from sharedrange.assessment.sharing.agreeing import Listed, agreements, answer_revocation, revoke, sign_agreement
 from sharedrange.assessment.sharing.auditing import Audit, audit
 from sharedrange.assessment.sharing.carrying import Carried, carry, take_carried
+from sharedrange.assessment.sharing.distrusting import Distrusted, distrust
 from sharedrange.assessment.sharing.ground import Ground, open_ground
 from sharedrange.assessment.sharing.introducing import (
     Card,
@@ -19,12 +20,14 @@ from sharedrange.assessment.sharing.introducing import (
 from sharedrange.assessment.sharing.preview import Preview, attack_curve, look_at, preview
 from sharedrange.assessment.sharing.receiving import Received, open_package, verify_package
 from sharedrange.assessment.sharing.releasing import Asked, Leaving, seal_release, what_would_leave
+from sharedrange.assessment.sharing.showing import show_received, show_released, write_tables
 
 __all__ = [
     "Asked",
     "Audit",
     "Card",
     "Carried",
+    "Distrusted",
     "Ground",
     "Leaving",
     "Listed",
@@ -36,6 +39,7 @@ __all__ = [
     "audit",
     "card",
     "carry",
+    "distrust",
     "has_keys",
     "look_at",
     "make_keys",
@@ -48,10 +52,13 @@ __all__ = [
     "revoke",
     "rotate",
     "seal_release",
+    "show_received",
+    "show_released",
     "sign_agreement",
     "take_carried",
     "trust",
     "verify_package",
     "what_would_leave",
     "write_card",
+    "write_tables",
 ]

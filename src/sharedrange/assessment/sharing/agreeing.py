@@ -7,13 +7,14 @@ from datetime import date
 from pathlib import Path
 
 from sharedrange.assessment.node import writing
-from sharedrange.assessment.sharing.ground import AGREEMENTS, KEY, Ground, about_agreement, open_ground
+from sharedrange.assessment.sharing.bearing import about_cells
+from sharedrange.assessment.sharing.ground import AGREEMENTS, Ground, about_agreement, open_ground
 from sharedrange.core.errors import AgreementError, InputError
 from sharedrange.core.files import write_atomically
 from sharedrange.core.finding import Finding, Where, errors
 from sharedrange.records import Passphrase, open_store
 from sharedrange.sharing import folds, kinds
-from sharedrange.sharing.agreement import Agreement, lint, read_agreement
+from sharedrange.sharing.agreement import Agreement, lint, lint_beside, read_agreement
 from sharedrange.sharing.release import Standing
 
 
@@ -36,7 +37,7 @@ def agreements(folder: Path | str, today: date) -> tuple[Listed, ...]:
     """All agreements of a node, by id. Raises ProgrammeError and InputError with all findings."""
     ground = open_ground(folder)
     return tuple(
-        Listed(agreement, ground.standing(agreement), lint(agreement, today))
+        Listed(agreement, ground.standing(agreement), _doubtful(ground, agreement, today))
         for _, agreement in sorted(ground.agreements.items())
     )
 
@@ -59,7 +60,7 @@ def sign_agreement(
         found.append(Finding("agreement-not-ours", facts))
     if found:
         raise AgreementError(found)
-    key = ground.keys.load(KEY, passphrase)
+    key = ground.signing_key(passphrase)
     with writing(ground.node.folder):
         if new is not None:
             write_atomically(ground.node.folder / AGREEMENTS / new.name, new.read_bytes())
@@ -67,7 +68,23 @@ def sign_agreement(
             body = kinds.AgreementSigned(agreement.id, agreement.hash, ground.node.party, by)
             open_store(ground.node.folder / "records").append(body.KIND, body.to_body(), key, recorded_at)
     signed = open_ground(folder)
-    return Listed(agreement, signed.standing(agreement), lint(agreement, today))
+    return Listed(agreement, signed.standing(agreement), _doubtful(signed, agreement, today))
+
+
+def _doubtful(ground: Ground, agreement: Agreement, today: date) -> tuple[Finding, ...]:
+    """What is doubtful in an agreement: by itself, for its animals, and beside those that may still be used."""
+    others = (other for other in ground.agreements.values() if _is_open(ground, other, today))
+    cells = about_cells(agreement, ground.node)
+    return (
+        *lint(agreement, today),
+        *cells,
+        *(lint_beside(agreement, others) if _is_open(ground, agreement, today) else ()),
+    )
+
+
+def _is_open(ground: Ground, agreement: Agreement, today: date) -> bool:
+    """Whether an agreement holds, or may still come to hold."""
+    return today <= agreement.valid.end and not ground.standing(agreement).revoked
 
 
 def revoke(
@@ -82,7 +99,7 @@ def revoke(
     if ground.node.party not in agreement.parties:
         facts = {"agreement": agreement.id, "party": ground.node.party, "parties": ", ".join(agreement.parties)}
         raise AgreementError([Finding("agreement-not-ours", facts)])
-    key = ground.keys.load(KEY, passphrase)
+    key = ground.signing_key(passphrase)
     with writing(ground.node.folder):
         body = kinds.Revocation(agreement.id, agreement.hash, reason, by)
         open_store(ground.node.folder / "records").append(body.KIND, body.to_body(), key, recorded_at)
@@ -122,7 +139,7 @@ def answer_revocation(
     ]
     if not theirs:
         raise AgreementError([Finding("agreement-not-revoked", {"agreement": agreement.id})])
-    key = ground.keys.load(KEY, passphrase)
+    key = ground.signing_key(passphrase)
     with writing(ground.node.folder):
         receipts = [kinds.Receipt(of=record.id, by=by, what=what) for record in theirs]
         open_store(ground.node.folder / "records").append_all(receipts, key, recorded_at)

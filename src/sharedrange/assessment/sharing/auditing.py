@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
-from sharedrange.assessment.node import RECEIVED
+from sharedrange.assessment.node import RECEIVED, Delivered
+from sharedrange.assessment.sharing.distrusting import about_lost_keys
 from sharedrange.assessment.sharing.ground import Ground, folder_of, open_ground
+from sharedrange.assessment.sharing.looks import FILE, Look, look
+from sharedrange.assessment.sharing.releasing import copy_of
 from sharedrange.core.finding import Finding, Severity
 from sharedrange.records import Body, in_force
 from sharedrange.sharing import folds, kinds
 from sharedrange.sharing.agreement import lint
 
+_SHORT = 12
 B = TypeVar("B", bound=Body)
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A package that was made here; `opened`: whether its recipient's records say that it was opened there."""
+    """A package that was made here; `opened`: whether its recipient's records say that it was opened there.
+
+    `look`: what its owner was shown before it left.
+    """
 
     package: str
     agreement: str
@@ -29,6 +37,7 @@ class Left:
     rows: int
     approved_by: str
     opened: bool
+    look: Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,18 @@ class Arrived:
     owner: str
     on: str
     is_here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Numbers that somebody told a reader, made from data under these agreements (ids, of those that lie here)."""
+
+    publication: str
+    reader: str
+    purpose: str
+    on: str
+    by: str
+    agreements: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +74,11 @@ class Revoked:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The books of a node: what left, what arrived, what was revoked, and what is due."""
+    """The books of a node: what left, what arrived, what was told to others, what was revoked, and what is due."""
 
     left: tuple[Left, ...]
     arrived: tuple[Arrived, ...]
+    told: tuple[Published, ...]
     revoked: tuple[Revoked, ...]
     findings: tuple[Finding, ...]
 
@@ -68,8 +90,16 @@ def audit(folder: Path | str, today: date) -> Audit:
     """
     ground = open_ground(folder)
     left, arrived = _left(ground), _arrived(ground)
-    found = [*ground.node.findings, *_about_agreements(ground, today), *_about_arrived(ground, arrived)]
-    return Audit(left, arrived, _revoked(ground), tuple(found))
+    deliveries = (*ground.node.deliveries, *ground.node.superseded)
+    found = [
+        *ground.node.findings,
+        *_about_left(left),
+        *_about_agreements(ground, today),
+        *_about_arrived(ground, arrived),
+        *_about_expired(ground, today),
+        *about_lost_keys(ground, deliveries),
+    ]
+    return Audit(left, arrived, _published(ground), _revoked(ground), tuple(found))
 
 
 def _told(ground: Ground, kind: type[B], *, ours: bool = True) -> list[B]:
@@ -80,11 +110,28 @@ def _told(ground: Ground, kind: type[B], *, ours: bool = True) -> list[B]:
 
 def _left(ground: Ground) -> tuple[Left, ...]:
     elsewhere = {opening.package for opening in _told(ground, kinds.Opening, ours=False)}
+    # The record of the look stands before that of the release.
+    digests = {record.id: seen.digest for record, seen in in_force(ground.node.records, kinds.Preview)}
     rows = [
-        Left(r.package, r.agreement, r.recipient, r.purpose, r.on, r.rows, r.approved_by, r.package in elsewhere)
-        for r in _told(ground, kinds.Release)
-    ]
+        Left(
+            r.package, r.agreement, r.recipient, r.purpose, r.on, r.rows, r.approved_by,
+            opened=r.package in elsewhere,
+            look=look(copy_of(ground, r.agreement, r.package) / FILE, digests.get(record.prev, "")),
+        )
+        for record, r in in_force(ground.node.records, kinds.Release)
+        if record.author_key in ground.own_keys
+    ]  # fmt: skip
     return tuple(sorted(rows, key=lambda row: (row.on, row.package)))
+
+
+def _about_left(left: Iterable[Left]) -> Iterator[Finding]:
+    """Packages of which nobody can say any more what was seen before they left."""
+    for row in left:
+        facts = {"package": row.package[:_SHORT], "recipient": row.recipient}
+        if row.look.state == "gone":
+            yield Finding("preview-gone", facts, severity=Severity.WARNING)
+        if row.look.state == "changed":
+            yield Finding("preview-changed", facts, severity=Severity.WARNING)
 
 
 def _arrived(ground: Ground) -> tuple[Arrived, ...]:
@@ -94,6 +141,20 @@ def _arrived(ground: Ground) -> tuple[Arrived, ...]:
         for o in _told(ground, kinds.Opening)
     ]
     return tuple(sorted(rows, key=lambda row: (row.on, row.package)))
+
+
+def _published(ground: Ground) -> tuple[Published, ...]:
+    """What this node told, and what partners told of data that came under the agreements that lie here."""
+    known = {key for keys in ground.trusted.values() for key in keys}
+    by_hash = {agreement.hash: agreement.id for agreement in ground.agreements.values()}
+    rows = [
+        Published(
+            p.publication, p.reader, p.purpose, p.on, p.by, tuple(by_hash[h] for h in p.agreements if h in by_hash)
+        )
+        for record, p in in_force(ground.node.records, kinds.Publication)
+        if record.author_key in known
+    ]
+    return tuple(sorted(rows, key=lambda row: (row.on, row.publication)))
 
 
 def _revoked(ground: Ground) -> tuple[Revoked, ...]:
@@ -116,9 +177,11 @@ def _about_agreements(ground: Ground, today: date) -> list[Finding]:
     found: list[Finding] = []
     receipts = {receipt.of for receipt in _told(ground, kinds.Receipt)}
     for agreement in ground.agreements.values():
-        found += [Finding(f.rule, f.facts, f.where, Severity.WARNING) for f in lint(agreement, today)]
+        if not ground.standing(agreement).revoked:
+            found += [Finding(f.rule, f.facts, f.where, Severity.WARNING) for f in lint(agreement, today)]
         for record, _ in folds.revocations(ground.node.records, agreement, ground.trusted):
-            if record.author_key not in ground.own_keys and record.id not in receipts:
+            due = agreement.duties.acknowledge_revocation and record.author_key not in ground.own_keys
+            if due and record.id not in receipts:
                 facts = {"agreement": agreement.id, "record": record.id}
                 found.append(Finding("receipt-due", facts, severity=Severity.WARNING))
     return found
@@ -128,15 +191,30 @@ def _about_arrived(ground: Ground, arrived: tuple[Arrived, ...]) -> list[Finding
     """Packages that lie here though their agreement was revoked, or without a record of their opening."""
     found = []
     known = {f"{row.owner}/{name}" for row in arrived for name in _names(row.package)}
-    revoked = {a.id for a in ground.agreements.values() if ground.standing(a).revoked}
     for delivered in (*ground.node.deliveries, *ground.node.superseded):
         under = delivered.source.released_under
         path = {"path": delivered.source.path, "agreement": under}
         if under and f"{delivered.party}/{delivered.dataset}" not in known:
             found.append(Finding("package-unrecorded", path, severity=Severity.WARNING))
-        if under in revoked:
-            found.append(Finding("package-of-revoked", path, severity=Severity.WARNING))
-    return found
+    return [*found, *about_revoked(ground, (*ground.node.deliveries, *ground.node.superseded))]
+
+
+def about_revoked(ground: Ground, deliveries: Iterable[Delivered]) -> Iterator[Finding]:
+    """A warning for each delivery that came under an agreement that a party to it revoked since."""
+    revoked = {a.id for a in ground.agreements.values() if ground.standing(a).revoked}
+    for delivered in deliveries:
+        if delivered.source.released_under in revoked:
+            facts = {"path": delivered.source.path, "agreement": delivered.source.released_under}
+            yield Finding("package-of-revoked", facts, severity=Severity.WARNING)
+
+
+def _about_expired(ground: Ground, today: date) -> Iterator[Finding]:
+    """Packages that lie here though their agreement has ended, where it says that they are to be deleted then."""
+    for delivered in (*ground.node.deliveries, *ground.node.superseded):
+        agreement = ground.agreements.get(delivered.source.released_under)
+        if agreement is not None and agreement.duties.delete_on_expiry and today > agreement.valid.end:
+            facts = {"path": delivered.source.path, "agreement": agreement.id, "end": str(agreement.valid.end)}
+            yield Finding("package-of-expired", facts, severity=Severity.WARNING)
 
 
 def _names(package: str) -> tuple[str, str]:

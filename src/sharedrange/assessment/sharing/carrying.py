@@ -1,7 +1,8 @@
 """What parties carry to each other beside packages: agreements, signatures, revocations, receipts.
 
-A courier folder holds the agreements of a node that involve the partner and the chain of its sharing key. Taking it in
-adds records and agreements, and changes none; a chain that was rewritten is refused.
+A courier folder holds the agreements of a node that involve the partner, and the chain of its sharing key, in which
+what does not concern the partner is hidden. Taking it in adds records and agreements, and changes none; a chain that
+was rewritten is refused.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from sharedrange.assessment.sharing.ground import AGREEMENTS, Ground, about_agre
 from sharedrange.core.errors import InputError
 from sharedrange.core.files import folder_in_place, write_atomically
 from sharedrange.core.finding import Fact, Finding, Where, errors
-from sharedrange.records import RecordSet, chain_file, fingerprint, open_store
+from sharedrange.records import RecordSet, chain_file, fingerprint, lines, open_store
 from sharedrange.sharing import folds
 from sharedrange.sharing.agreement import Agreement, read_agreement
 
@@ -31,19 +32,24 @@ class Carried:
 
 
 def carry(folder: Path | str, partner: str, out: Path) -> Path:
-    """Write a courier folder for a partner: ``<party>-for-<partner>`` in `out`, whole or not at all."""
+    """Write a courier folder for a partner: ``<party>-for-<partner>`` in `out`, whole or not at all.
+
+    Raises InputError for a partner that the programme does not know.
+    """
     ground = open_ground(folder)
+    known = [party.id for party in ground.node.programme.parties if party.id != ground.node.party]
+    if partner not in known:
+        raise InputError([Finding("courier-for-nobody", {"partner": partner, "known": ", ".join(known)})])
     ours = [a for a in ground.agreements.values() if {partner, ground.node.party} <= set(a.parties)]
-    chains = [ground.node.folder / "records" / chain_file(key) for key in sorted(ground.own_keys)]
+    shown = ground.shown_to(partner)
     courier = out / f"{ground.node.party}-for-{partner}"
     with folder_in_place(courier) as place:
         (place / AGREEMENTS).mkdir()
         for agreement in ours:
             source = ground.node.folder / AGREEMENTS / agreement.file
             (place / AGREEMENTS / agreement.file).write_bytes(source.read_bytes())
-        for chain in chains:
-            if chain.exists():
-                (place / chain.name).write_bytes(chain.read_bytes())
+        for key in shown.authors():
+            (place / chain_file(key)).write_bytes(lines(shown.of(key)))
     return courier
 
 
@@ -81,8 +87,10 @@ def _records(ground: Ground, courier: Path) -> tuple[RecordSet, list[Finding]]:
         return RecordSet(), [Finding("no-such-path", {"path": courier.name}, Where(courier.name))]
     theirs = open_store(courier).read()
     found = errors(theirs.findings)
-    if not _sender(ground, theirs):
-        told = ", ".join(fingerprint(key) for key in theirs.authors()) or "-"
+    if not theirs.authors():
+        found.append(Finding("courier-empty", {"folder": courier.name}, Where(courier.name)))
+    elif not _sender(ground, theirs):
+        told = ", ".join(fingerprint(key) for key in theirs.authors())
         found.append(Finding("courier-untrusted", {"fingerprint": told}, Where(courier.name)))
     for key, lost in folds.taken_back(ground.node.records, theirs).items():
         found.append(Finding("package-chain-rewritten", {"owner": fingerprint(key), "n": lost}))

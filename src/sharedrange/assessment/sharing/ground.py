@@ -11,14 +11,16 @@ from sharedrange.assessment.node import Delivered, OpenNode, open_node
 from sharedrange.core.errors import AgreementError, InputError
 from sharedrange.core.finding import Fact, Finding, Where, errors
 from sharedrange.core.individuals import LocalIndividual
-from sharedrange.records import Keys, RecordSet, concordance, merge
+from sharedrange.records import Key, Keys, Passphrase, RecordSet, concordance, fingerprint, merge
 from sharedrange.sharing import folds
 from sharedrange.sharing.agreement import Agreement, read_agreement
+from sharedrange.sharing.concerning import shown_to
 from sharedrange.sharing.release import Standing
 
 AGREEMENTS = "agreements"
 _SHORT = 12
 KEY = "sharing"  # name of the key that signs agreements, releases and openings; another one signs decisions
+WAITING = f"{KEY}-new"  # a key whose predecessor has not made room yet
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,12 @@ class Ground:
     def own_key(self) -> str:
         """The public id of the node's sharing key. Raises InputError where it has none yet."""
         return self.keys.public(KEY)
+
+    def signing_key(self, passphrase: Passphrase) -> Key:
+        """The key that signs. Raises InputError if there is none that opens, or it is giving its place to another."""
+        if found := about_rotation(self.keys, self.node.records):
+            raise InputError(found)
+        return self.keys.load(KEY, passphrase)
 
     @cached_property
     def own_keys(self) -> frozenset[str]:
@@ -63,6 +71,11 @@ class Ground:
         """The ground as a partner's records would make it: its newest key, signatures and revocations count."""
         return replace(self, node=replace(self.node, records=merge(self.node.records, theirs)))
 
+    def shown_to(self, party: str) -> RecordSet:
+        """The records of this node's sharing keys as `party` is shown them: what does not concern it is hidden."""
+        own = RecordSet(tuple(record for record in self.node.records if record.author_key in self.own_keys))
+        return shown_to(party, own, self.node.records, self.agreements.values(), self.trusted)
+
     def standing(self, agreement: Agreement) -> Standing:
         """Who signed exactly this text, and whether a party to it revoked it."""
         return folds.standing(self.node.records, agreement, self.trusted)
@@ -72,13 +85,21 @@ class Ground:
         for agreement in self.agreements.values():
             if wanted in (agreement.id, agreement.file, Path(agreement.file).stem):
                 return agreement
-        known = ", ".join(sorted(self.agreements)) or "-"
+        known = ", ".join(f"{Path(a.file).stem} ({a.id})" for _, a in sorted(self.agreements.items())) or "-"
         raise AgreementError([Finding("agreement-unknown", {"given": wanted, "known": known}, Where(AGREEMENTS))])
 
     def delivery(self, dataset: str) -> Delivered:
-        """The node's own delivery of this name; what others own does not leave. Raises InputError if there is none."""
+        """The node's own delivery of this name; what others own does not leave, nor what is hidden.
+
+        Raises InputError if there is none.
+        """
         own = [delivered for delivered in self.node.deliveries if delivered.is_own]
         for delivered in own:
+            if delivered.is_hidden and dataset.rstrip("/").rpartition("/")[2] in (
+                delivered.dataset,
+                delivered.path.name,
+            ):
+                raise InputError([Finding("hidden-stays", {"source": delivered.dataset}, Where(delivered.source.path))])
             if delivered.dataset == dataset.rstrip("/").rpartition("/")[2]:
                 return delivered
         known = ", ".join(delivered.dataset for delivered in own) or "-"
@@ -86,13 +107,25 @@ class Ground:
 
     def joint_ids(self, taxa: Iterable[str]) -> dict[LocalIndividual, str]:
         """Animals of this node's own catalogues that some other party knows too -> their joint id."""
-        decided, _ = concordance(self.node.records, set(taxa))
         told: dict[LocalIndividual, str] = {}
-        linked = {who for link in decided.links for who in link.pair}
-        for name, members in decided.partition(linked).groups.items():
+        for name, members in self._joint_animals(taxa):
             if name.startswith("J-") and len({who.party for who in members}) > 1:
                 told |= {who: name for who in members if who.party == self.node.party}
         return told
+
+    def known_to(self, taxa: Iterable[str]) -> dict[LocalIndividual, frozenset[str]]:
+        """Animals of this node's own catalogues that other parties know too -> those parties."""
+        told: dict[LocalIndividual, frozenset[str]] = {}
+        for _, members in self._joint_animals(taxa):
+            others = frozenset(who.party for who in members) - {self.node.party}
+            told |= {who: others for who in members if others and who.party == self.node.party}
+        return told
+
+    def _joint_animals(self, taxa: Iterable[str]) -> Iterable[tuple[str, tuple[LocalIndividual, ...]]]:
+        """Every animal that somebody decided about, with its members."""
+        decided, _ = concordance(self.node.records, set(taxa))
+        linked = {who for link in decided.links for who in link.pair}
+        return decided.partition(linked).groups.items()
 
 
 def open_ground(folder: Path | str) -> Ground:
@@ -120,6 +153,21 @@ def open_ground(folder: Path | str) -> Ground:
     return Ground(node, agreements)
 
 
+def about_rotation(keys: Keys, records: RecordSet) -> list[Finding]:
+    """What is wrong where a node's key is giving its place to another: it is not finished, or the other is lost.
+
+    A key signs nothing after it named its successor, and never names another one: who names two is taken for a thief.
+    """
+    if KEY not in keys.names():
+        return []
+    named = folds.successors(records, keys.public(KEY)).items()
+    is_waiting = WAITING in keys.names()
+    here = {(keys.public(WAITING), keys.public(WAITING, ".age"))} if is_waiting and named else set()
+    if lost := named - here:
+        return [Finding("successor-lost", {"fingerprint": fingerprint(key)}) for key, _ in sorted(lost)]
+    return [Finding("rotation-unfinished", {})] if is_waiting else []
+
+
 def agreement_files(folder: Path) -> list[Path]:
     """The files of the agreements of a node or a courier folder; hidden ones are somebody's half-written copies."""
     return sorted(path for path in (folder / AGREEMENTS).glob("*.toml") if not path.name.startswith("."))
@@ -128,7 +176,8 @@ def agreement_files(folder: Path) -> list[Path]:
 def about_agreement(agreement: Agreement, node: OpenNode) -> list[Finding]:
     """What is wrong with an agreement in this node: parties that its programme does not know."""
     known = {party.id for party in node.programme.parties}
-    strangers = [party for party in (*agreement.parties, *agreement.onward_to) if party not in known]
+    told = (party for output in agreement.outputs for party in output.to)
+    strangers = [party for party in (*agreement.parties, *agreement.onward_to, *told) if party not in known]
     facts: dict[str, Fact] = {
         "agreement": agreement.id,
         "parties": ", ".join(strangers),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sharedrange.assessment.node import OpenNode, open_node, writing
-from sharedrange.assessment.sharing.ground import KEY, open_ground
+from sharedrange.assessment.sharing.ground import KEY, WAITING, about_rotation, open_ground
 from sharedrange.core.canonical import canonical, read_canonical
 from sharedrange.core.errors import InputError
 from sharedrange.core.files import write_atomically
@@ -21,7 +21,6 @@ from sharedrange.sharing import folds, kinds
 _FORMAT = "sharedrange-card-1"
 _DIGITS = 30
 _RETIRED = "sharing-until"
-_WAITING = f"{KEY}-new"  # a key whose predecessor has not made room yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +45,16 @@ class Card:
 def make_keys(folder: Path | str, *, passphrase: str | None = None) -> Card:
     """Make the node's sharing key and the identity that opens packages, where it has none; its card.
 
-    Raises ProgrammeError and InputError if the node or its keys cannot be read or written.
+    Raises ProgrammeError and InputError if the node or its keys cannot be read or written, or a change of keys that
+    stopped has to be finished first (`rotate`).
     """
     node = open_node(folder)
     keys = Keys(node.keys)
     with writing(node.folder):
         if not _taken_place(keys) and KEY not in keys.names():
             keys.create(KEY, passphrase=passphrase)
+        if found := about_rotation(keys, node.records):
+            raise InputError(found)  # a new identity here would take the place of the one that was told
         if not (node.keys / f"{KEY}.age").exists():
             keys.create_identity(KEY, passphrase=passphrase)
     return _card(node)
@@ -70,6 +72,8 @@ def protect_keys(folder: Path | str, old: Passphrase, new: str | None) -> Card:
     """
     node = open_node(folder)
     with writing(node.folder):
+        if found := about_rotation(Keys(node.keys), node.records):
+            raise InputError(found)
         Keys(node.keys).change_passphrase(KEY, old, new)
     return _card(node)
 
@@ -122,9 +126,11 @@ def trust(folder: Path | str, given: Card, *, compared: str, recorded_at: str, p
     if given.party not in {party.id for party in ground.node.programme.parties}:
         known = ", ".join(party.id for party in ground.node.programme.parties)
         found.append(Finding("card-stranger", {"party": given.party, "known": known}))
+    if given.key in folds.distrusted(ground.node.records, ground.own_keys):
+        found.append(Finding("card-distrusted", {"party": given.party}))
     if found:
         raise InputError(found)
-    key = ground.keys.load(KEY, passphrase)
+    key = ground.signing_key(passphrase)
     with writing(ground.node.folder):
         if given.key in ground.trusted.get(given.party, ()) and ground.sealed_for.get(given.party) == given.age:
             return
@@ -140,33 +146,36 @@ def rotate(
 
     Partners follow at the next exchange. Packages sealed for the old identity open with it still. A change that
     stopped is finished by the same call.
-    Raises InputError if there is no key, or the passphrase does not open it.
+    Raises InputError if there is no key, the passphrase does not open it, or a successor was named before and is lost.
     """
     node = open_node(folder)
     keys = Keys(node.keys)
     with writing(node.folder):
         if _taken_place(keys):
             return _card(node)
+        if lost := [found for found in about_rotation(keys, node.records) if found.rule == "successor-lost"]:
+            raise InputError(lost)
         old = keys.load(KEY, passphrase)
-        there = _WAITING in keys.names()
-        new = keys.load(_WAITING, new_passphrase) if there else keys.create(_WAITING, passphrase=new_passphrase)
-        if not (node.keys / f"{_WAITING}.age").exists():
-            keys.create_identity(_WAITING, passphrase=new_passphrase)
+        there = WAITING in keys.names()
+        new = keys.load(WAITING, new_passphrase) if there else keys.create(WAITING, passphrase=new_passphrase)
+        if not (node.keys / f"{WAITING}.age").exists():
+            keys.create_identity(WAITING, passphrase=new_passphrase)
         store = open_store(node.folder / "records")
-        rotated = kinds.KeyRotated(new.id, keys.public(_WAITING, ".age"))
-        store.append(rotated.KIND, rotated.to_body(), old, recorded_at)
+        if new.id not in folds.successors(node.records, old.id):
+            rotated = kinds.KeyRotated(new.id, keys.public(WAITING, ".age"))
+            store.append(rotated.KIND, rotated.to_body(), old, recorded_at)
         own = kinds.Trust(node.party, old.id, "")
         store.append(own.KIND, own.to_body(), new, recorded_at)
         keys.retire(KEY, f"{_RETIRED}-{recorded_at[:10]}-{old.fingerprint[:5]}")
-        keys.retire(_WAITING, KEY)
+        keys.retire(WAITING, KEY)
     return _card(node)
 
 
 def _taken_place(keys: Keys) -> bool:
     """Whether a change of keys had stopped between the old key's leaving and the new one's coming; now it is done."""
-    stopped = KEY not in keys.names() and _WAITING in keys.names()
+    stopped = KEY not in keys.names() and WAITING in keys.names()
     if stopped:
-        keys.retire(_WAITING, KEY)
+        keys.retire(WAITING, KEY)
     return stopped
 
 

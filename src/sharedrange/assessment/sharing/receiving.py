@@ -9,7 +9,7 @@ from pathlib import Path
 from sharedrange.assessment.node import RECEIVED, told, writing
 from sharedrange.assessment.sharing.ground import KEY, Ground, folder_of, open_ground
 from sharedrange.core.errors import AgreementError, InputError
-from sharedrange.core.files import folder_in_place
+from sharedrange.core.files import folder_in_place, write_into
 from sharedrange.core.finding import Finding, Where
 from sharedrange.exchange.manifest import write_manifest
 from sharedrange.records import Passphrase, open_store
@@ -50,7 +50,7 @@ def open_package(
     """
     ground = open_ground(folder)
     package = _verified(ground, file, on, passphrase)
-    key = ground.keys.load(KEY, passphrase)
+    key = ground.signing_key(passphrase)
     owner = package.manifest["owner"]
     name = folder_of(package.package, simulated=bool(package.manifest.get("simulated")))
     place = ground.node.folder / RECEIVED / owner / name
@@ -106,8 +106,6 @@ def _write(package: Package, place: Path) -> None:
     """The package's tables as a delivery: with what says how to read them, and a manifest of hashes."""
     owner = package.manifest["owner"]
     with folder_in_place(place) as new:
-        for name, content in package.files.items():
-            if name != CHAIN:
-                (new / name).write_bytes(content)
+        write_into(new, {name: content for name, content in package.files.items() if name != CHAIN})
         (new / "delivery.toml").write_text(f'party = "{owner}"\nformat = "{_FORMAT}"\n', encoding="utf-8")
         write_manifest(new, owner)
