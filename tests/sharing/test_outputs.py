@@ -203,6 +203,25 @@ def test_two_totals_told_never_differ_by_a_few_animals(
         assert not overlaps or now == before or far
 
 
+def test_two_questions_that_differ_by_what_they_leave_out_tell_neither_number() -> None:
+    """Of two lists, one without a dataset, an animal or a stage: what is between them would be told."""
+    whole, less = number("minimum_number", 40.0, listed=True), number("minimum_number", 39.0, listed=True)
+    assert [v.reasons for v in judge([whole, less], basis(TOTAL), ASKED)] == [("told-twice",)] * 2
+    assert [v.may for v in judge([whole, whole], basis(TOTAL), ASKED)] == [True, True]
+    staged = [
+        replace(one, estimate=replace(one.estimate, scope=replace(one.estimate.scope, stage=stage)))
+        for one, stage in ((whole, "adult+subadult"), (less, "adult"))
+    ]
+    assert not any(v.may for v in judge(staged, basis(TOTAL), ASKED))
+
+
+def test_estimates_by_two_methods_may_stand_beside_each_other() -> None:
+    one, two = number(value=40.0), number(value=42.0)
+    other = replace(two, estimate=replace(two.estimate, scope=replace(two.estimate.scope, method="closed")))
+    assert [v.may for v in judge([one, other], basis(TOTAL), ASKED)] == [True, True]
+    assert [v.may for v in judge([one, two], basis(TOTAL), ASKED)] == [False, False]
+
+
 def test_the_same_number_may_be_told_again_at_once() -> None:
     one = number("minimum_number", 45.0, listed=True)
     assert reasons(one, basis(TOTAL), ASKED, [Told(TODAY, one.estimate)]) == set()

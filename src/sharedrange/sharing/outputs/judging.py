@@ -126,10 +126,15 @@ def _values(estimate: Estimate) -> tuple[float | None, ...]:
 
 
 def _is_same(one: Estimate, other: Estimate) -> bool:
-    """Whether two numbers are about the same thing, at times that overlap."""
+    """Whether two numbers are about the same thing, at times that overlap, so that their difference tells something.
+
+    Estimates by two methods differ by more than an animal; lists differ by whom they leave out, of stages too.
+    """
     a, b = one.scope, other.scope
-    alike = (one.quantity, a.taxon, a.stage, a.sex, a.place) == (other.quantity, b.taxon, b.stage, b.sex, b.place)
-    return alike and one.unit == other.unit and _overlap(a.period, b.period)
+    alike = (one.quantity, one.unit, a.taxon, a.sex, a.place) == (other.quantity, other.unit, b.taxon, b.sex, b.place)
+    lists = one.is_count and other.is_count
+    stages = bool(set(a.stage.split("+")) & set(b.stage.split("+"))) if lists else a.stage == b.stage
+    return alike and stages and (lists or a.method == b.method) and _overlap(a.period, b.period)
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -149,11 +154,20 @@ def _days(period: str) -> tuple[date, date] | None:
 
 
 def _together(verdict: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
-    """A verdict in the light of the others: of parts that make up a total, all are told or none."""
-    if not verdict.may or verdict.number.kind != _SIDES:
+    """A verdict in the light of the others: one thing has one number, and of parts of a total all are told or none."""
+    if not verdict.may:
         return verdict
-    kept = [other for other in verdicts if not other.may and _is_part_with(other.number, verdict.number)]
-    return replace(verdict, reasons=("part-of-total",)) if kept else verdict
+    number = verdict.number
+    # Whether or not the other may be told: else tightening, which takes it away, would let this one out.
+    if any(_contradicts(other.number.estimate, number.estimate) for other in verdicts):
+        return replace(verdict, reasons=("told-twice",))
+    kept = [other for other in verdicts if not other.may and _is_part_with(other.number, number)]
+    return replace(verdict, reasons=("part-of-total",)) if kept and number.kind == _SIDES else verdict
+
+
+def _contradicts(one: Estimate, other: Estimate) -> bool:
+    """Whether two numbers say different things of one thing: of two questions, one of which leaves something out."""
+    return _is_same(one, other) and _values(one) != _values(other)
 
 
 def _is_part_with(one: Number, other: Number) -> bool:
