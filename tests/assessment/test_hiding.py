@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import unicodedata
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import fields
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.sharing_cases import CATS, HEAD, TODAY
 
 from sharedrange.assessment.assessing import Outcome, assess
 from sharedrange.assessment.checking import check
-from sharedrange.assessment.hiding import hidden_sources, hide, show
+from sharedrange.assessment.hiding import hidden_sources, hide, is_named_in, show
 from sharedrange.assessment.masking import HIDDEN_FILE, Hidden, masked, read_hidden
 from sharedrange.assessment.node import open_node
 from sharedrange.assessment.sharing import Asked, preview
@@ -366,3 +367,11 @@ def test_every_text_of_a_hidden_source_is_masked_or_is_kept_on_purpose(part: str
 def test_no_part_of_a_delivery_is_forgotten() -> None:
     parts = {field.name for field in fields(contents.Delivered)} - {"not_carried"}
     assert parts - TABLES.keys() == {"crossings"}  # counts of animals by party and season: there is nothing to mask
+
+
+def test_a_name_is_found_in_either_of_its_unicode_forms() -> None:
+    """Folders made on some systems have decomposed names, and texts composed ones."""
+    composed, apart = (unicodedata.normalize(form, "이슬-2026") for form in ("NFC", "NFD"))
+    assert composed != apart
+    assert is_named_in(f'datasets = ["{composed}"]', apart)
+    assert is_named_in(f'datasets = ["{apart}"]', composed)

@@ -58,11 +58,43 @@ def met(kit: Any, *codes: str, day: int = 10) -> list[Sighting]:
 
 def test_animals_are_counted_by_season_and_each_once(kit: Any) -> None:
     seen = [*met(kit, "F1", "F2", "M3"), *met(kit, "F1", day=40)]
-    one = released(kit, agreed(kit), seen, {"F1": {"eastfell"}, "M3": {"eastfell", "north"}})
+    known = {"F1": {"eastfell"}, "M3": {"eastfell", "north"}}
+    one = released(kit, agreed(kit, pseudonym="none"), seen, known)
     assert one.tables["crossings"].schema == CROSSINGS
     assert rows(one) == [
         ("eastfell", FIRST, 3, 2), ("eastfell", None, 3, 2), ("north", FIRST, 3, 1), ("north", None, 3, 1),
     ]  # fmt: skip
+
+
+def test_of_animals_that_leave_by_name_no_season_is_told(kit: Any) -> None:
+    """Who was met in which season is told then: the numbers of two seasons would tell that the eighth is shared."""
+    codes = [f"L{i}" for i in range(8)]
+    seen = [*met(kit, *codes, day=10), *met(kit, *codes[:7], day=59)]
+    known = {code: {"eastfell"} for code in ("L0", "L1", "L2", "L7")}
+    named, nameless = (
+        rows(released(kit, agreed(kit, below=3, pseudonym=identity), seen, known)) for identity in ("pseudonym", "none")
+    )
+    assert named == [("eastfell", FIRST, 8, None), ("eastfell", SECOND, 7, None), ("eastfell", None, 8, 4)]
+    assert nameless == [("eastfell", FIRST, 8, 4), ("eastfell", SECOND, 7, 3), ("eastfell", None, 8, 4)]
+
+
+def test_animals_of_a_station_that_is_held_back_are_not_counted(kit: Any) -> None:
+    """Its neighbour in the cell was set up lately, so neither leaves; nor does the number of animals met there."""
+    places = [(118.02, 46.02), (118.03, 46.04), (118.14, 46.12), (118.15, 46.15)]
+    base = kit.survey(places, [(i, 10, kit.LEOPARD, f"F{i}") for i in (0, 2, 3)])
+    lately = pl.col("station") == "CANARY-station-1"
+    late = [
+        pl.when(lately).then(pl.col(name) + pl.duration(days=240)).otherwise(name).alias(name)
+        for name in ("start", "end")
+    ]
+    agreement = agreed(kit)
+    content = kit.delivered(base.with_tables(deployments=base.deployments.with_columns(late)))
+    table = Pseudonyms(agreement.id).with_names(names_needed(content, agreement))
+    known = {LocalIndividual(kit.OWNER, "main", code): frozenset({"eastfell"}) for code in ("F0", "F2")}
+    request, standing = Request(kit.RECIPIENT, kit.PURPOSE, kit.TODAY), Standing(frozenset(agreement.parties))
+    one = release(content, agreement, request, standing, table, known_to=known)
+    assert one.tables["encounters"]["individual"].n_unique() == 2
+    assert rows(one) == [("eastfell", FIRST, 2, None), ("eastfell", None, 2, 1)]
 
 
 def test_no_joint_id_leaves(kit: Any) -> None:
@@ -86,7 +118,8 @@ def test_without_crossings_in_the_agreement_nothing_of_a_package_depends_on_them
 def test_a_season_leaves_whole_once_all_of_it_is_old_enough(kit: Any) -> None:
     seen, known = met(kit, "F1", "F2"), {"F1": {"eastfell"}}
     # The periods are months: February may leave on the first of June, the quarter at the end of June.
-    early, late = (released(kit, agreed(kit), seen, known, on=date(2026, 6, day)) for day in (5, 30))
+    nameless = agreed(kit, pseudonym="none")
+    early, late = (released(kit, nameless, seen, known, on=date(2026, 6, day)) for day in (5, 30))
     assert early.tables["encounters"].height == 2
     assert rows(early) == []
     assert rows(late) == [("eastfell", FIRST, 2, 1), ("eastfell", None, 2, 1)]
@@ -102,7 +135,8 @@ def test_seasons_are_no_shorter_than_the_periods_of_the_agreement(kit: Any) -> N
 def test_animals_at_stations_that_stay_are_not_counted(kit: Any) -> None:
     places = [*kit.PLACES[:4], (119.9, 46.9)]  # the last two are alone in their cells
     seen = [(0, 10, kit.LEOPARD, "F1"), (4, 10, kit.LEOPARD, "F2")]
-    one = released(kit, agreed(kit), seen, {"F1": {"eastfell"}, "F2": {"north"}}, places=places)
+    nameless = agreed(kit, pseudonym="none")
+    one = released(kit, nameless, seen, {"F1": {"eastfell"}, "F2": {"north"}}, places=places)
     assert rows(one) == [("eastfell", FIRST, 1, 1), ("eastfell", None, 1, 1)]
 
 
@@ -116,11 +150,14 @@ def test_animals_without_a_name_are_counted_too(kit: Any) -> None:
 def test_small_numbers_and_what_would_give_them_away_are_withheld(kit: Any) -> None:
     codes = [f"L{i}" for i in range(6)]
 
-    def told(n_both: int) -> tuple[Any, ...]:
+    def told(n_both: int, identity: str) -> tuple[Any, ...]:
         known = {code: {"eastfell"} for code in codes[:n_both]}
-        return rows(released(kit, agreed(kit, below=3), met(kit, *codes), known))[-1][2:]
+        return rows(released(kit, agreed(kit, below=3, pseudonym=identity), met(kit, *codes), known))[-1][2:]
 
-    assert [told(n) for n in range(1, 7)] == [(6, None), (6, None), (6, 3), (6, None), (6, None), (6, 6)]
+    few = [(6, None), (6, None), (6, 3), (6, None), (6, None)]
+    assert [told(n, "none") for n in range(1, 7)] == [*few, (6, 6)]
+    # That all of them are shared tells of each named one that it is.
+    assert [told(n, "pseudonym") for n in range(1, 7)] == [*few, (6, None)]
 
 
 def test_one_season_that_is_too_small_silences_the_others(kit: Any) -> None:
@@ -128,7 +165,7 @@ def test_one_season_that_is_too_small_silences_the_others(kit: Any) -> None:
     winter, spring = [f"L{i}" for i in range(8)], ["L0", "L8", "L9", "L10", "L11"]
     seen = [*met(kit, *winter, day=10), *met(kit, *spring, day=59)]  # the last night of the survey is in April
     known = {code: {"eastfell"} for code in [*winter[:4], "L8"]}
-    table = released(kit, agreed(kit, below=3), seen, known).tables["crossings"]
+    table = released(kit, agreed(kit, below=3, pseudonym="none"), seen, known).tables["crossings"]
     assert table["season"].to_list() == [FIRST, SECOND, None]
     assert table["known_here"].to_list() == [8, 5, 12]
     assert table["known_to_both"].to_list() == [None, None, 5]

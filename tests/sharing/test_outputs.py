@@ -160,11 +160,11 @@ def test_a_number_about_few_animals_stays() -> None:
     assert reasons(number(behind=None), basis(TOTAL)) == {"few-animals"}
 
 
-def test_what_a_reader_can_subtract_is_subtracted_first() -> None:
-    """South counted 38 of the 40 itself: two are left, and they are north's."""
-    bases = basis(replace(TOTAL, to=("south",)))
-    theirs = number("minimum_number", 40.0, listed=True, of_reader=38.0)
-    assert reasons(theirs, bases, replace(ASKED, reader="south")) == {"few-animals"}
+def test_what_a_party_can_subtract_is_subtracted_first_whoever_is_told() -> None:
+    """South counted 38 of the 40 itself: two are left, they are north's, and south reads what everybody is told."""
+    bases = basis(TOTAL)
+    theirs = number("minimum_number", 40.0, listed=True, of_one=38.0)
+    assert reasons(theirs, bases) == {"few-animals"}
 
 
 def test_one_small_part_keeps_all_parts_of_a_total() -> None:
@@ -213,6 +213,57 @@ def test_two_questions_that_differ_by_what_they_leave_out_tell_neither_number() 
         for one, stage in ((whole, "adult+subadult"), (less, "adult"))
     ]
     assert not any(v.may for v in judge(staged, basis(TOTAL), ASKED))
+
+
+def test_one_party_s_numbers_are_no_total() -> None:
+    alone = Estimate("minimum_number", 10.0, "animals")
+    assert kind_of(alone, {"north", "south"}, "north") == ("abundance-by-side", "north")
+    assert kind_of(Estimate("N.south", 10.0, "animals"), {"north", "south"}, "north")[1] == "south"
+
+
+def test_lists_from_the_same_data_are_subtracted_wherever_they_are_said_to_be() -> None:
+    """Two components, one of which has a party less: places of two names, and one list within the other."""
+    whole, less = number("minimum_number", 16.0, listed=True), number("minimum_number", 10.0, listed=True)
+    less = replace(less, estimate=replace(less.estimate, scope=replace(less.estimate.scope, place="elsewhere")))
+    shared = [replace(one, sources=frozenset({"cameras"})) for one in (whole, less)]
+    assert [v.reasons for v in judge(shared, basis(TOTAL), ASKED)] == [("told-twice",)] * 2
+    apart = [replace(one, sources=frozenset({one.estimate.scope.place})) for one in (whole, less)]
+    assert all(v.may for v in judge(apart, basis(TOTAL), ASKED))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        ("2024-02-01/2024-04-30, 2025-02-01/2025-04-30", "2024-02-02/2024-04-29", False),
+        ("2024", "2024-02-01/2024-04-30", False),
+        ("2024", "2025", True),
+        ("2020/2021/2022", "2021", False),
+        ("winter", "2024-02-01/2024-04-30", False),
+        ("winter", "summer", True),
+        ("", "2024", False),
+    ],
+)
+def test_what_cannot_be_known_to_lie_apart_overlaps(one: str, other: str, told: bool) -> None:
+    numbers = [number("minimum_number", n, listed=True, period=p) for n, p in ((40.0, one), (39.0, other))]
+    assert [v.may for v in judge(numbers, basis(TOTAL), ASKED)] == [told, told]
+
+
+def test_animals_of_several_years_and_of_one_are_one_list_within_another() -> None:
+    numbers = [number(name, n, listed=True) for name, n in (("distinct", 40.0), ("minimum_number", 39.0))]
+    assert not any(v.may for v in judge(numbers, basis(TOTAL), ASKED))
+
+
+def test_sessions_of_animals_are_held_back_as_animals_are() -> None:
+    one = number("minimum_number", 41.0, listed=True, unit="animal_sessions")
+    before = replace(one.estimate, value=40.0)
+    assert reasons(one, basis(TOTAL), ASKED, [Told(date(2024, 1, 1), before)]) == {"change-small"}
+
+
+def test_a_density_stays_where_the_number_that_follows_from_it_does() -> None:
+    bases = basis(TOTAL, Output("density", audience="public"))
+    numbers = [number("N", 41.0), number("D", 1.025, unit="per_100km2")]
+    before = [Told(date(2024, 1, 1), number("N", 40.0).estimate)]
+    assert [v.reasons for v in judge(numbers, bases, ASKED, before)] == [("change-small",), ("part-of-total",)]
 
 
 def test_estimates_by_two_methods_may_stand_beside_each_other() -> None:

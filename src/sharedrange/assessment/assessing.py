@@ -14,6 +14,7 @@ from sharedrange.assessment.inputs import ALONE, LISTS, PREPARING
 from sharedrange.assessment.material import Material
 from sharedrange.assessment.node import OpenNode, open_node, writing
 from sharedrange.assessment.plan import ANSWER, Planned, plan
+from sharedrange.assessment.programme import without_register
 from sharedrange.assessment.published import Publication, asked_of, publications, with_published
 from sharedrange.assessment.register import lint
 from sharedrange.assessment.report import report_name, write_report
@@ -108,14 +109,15 @@ def _assessment(node: OpenNode, workers: int, tell: Tell) -> tuple[Assessment, s
     ledger = ledger.with_step(overview_step)
     if node.reader:
         results, ledger = _only_theirs(results, ledger, overview_step.id)
+    programme = without_register(node.programme) if node.reader == EVERYBODY else node.programme
     assessment = Assessment(
         node_party=node.party,
-        programme=node.programme,
+        programme=programme,
         results=results,
         ledger=ledger,
         health=overview.tables["health"],
         cells=overview.tables["cells"],
-        findings=(*node.findings, *_about_revoked(node), *overview.findings, *lint(node.programme)),
+        findings=(*node.findings, *_about_revoked(node), *overview.findings, *lint(programme)),
         versions=versions(),
         audience=_may_see(node),
         reader=node.reader,
@@ -164,8 +166,10 @@ def _overview_step(node: OpenNode, ledger: Ledger) -> Step:
     """
     told = {
         "programme": sha256((node.folder / "programme.toml").read_bytes()).hexdigest(),
-        "records": digest(sorted(record.id for record in node.records)) if node.deliveries else "",
+        "records": digest(sorted(record.id for record in node.records)),
     }
+    if not node.deliveries:
+        told = dict.fromkeys(told, "")
     return Step("assessment.overview", 1, told, tuple(sorted(ledger.sources)))
 
 

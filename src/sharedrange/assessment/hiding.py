@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,13 +121,16 @@ def is_named_in(text: str, dataset: str) -> bool:
     >>> is_named_in('datasets = ["lee-2026"]', "lee-2026"), is_named_in("lee-2026-b", "lee-2026")
     (True, False)
     """
-    return re.search(rf"(?<![\w-]){re.escape(dataset)}(?![\w-])", text) is not None
+    name, said = (unicodedata.normalize("NFC", one) for one in (dataset, text))
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", said) is not None
 
 
 def _about_names_kept(folder: Path, party: str, dataset: str) -> Iterator[Finding]:
     """A warning if something of the source left already: names at random stand beside its own, and are needed."""
     marks = tuple(
-        canonical([kind, party, dataset])[:-1] for kind in ("dataset", "station", "visit", "place", "picture")
+        canonical([kind, party, unicodedata.normalize(form, dataset)])[:-1]
+        for kind in ("dataset", "station", "visit", "place", "picture")
+        for form in ("NFC", "NFD")
     )
     for table in sorted((folder / PSEUDONYMS).glob("*.json")):
         content = table.read_bytes()

@@ -32,7 +32,7 @@ HEAD = "secretariat/head"
 PUBLIC = Asked("public", PURPOSE, TODAY)
 OUTPUTS = """
 [[outputs]]
-kind = "total-abundance"
+kind = "abundance-by-side"
 audience = "public"
 least_animals = 3
 """
@@ -69,8 +69,10 @@ def test_looking_writes_nothing_and_says_why_numbers_stay(told: Three) -> None:
     before = told.files()
     seen = publishing.what_would_be_told(told.node(RECIPIENT), PUBLIC)
     assert told.files() == before
-    assert {v.number.estimate.quantity for v in seen.may} >= {"minimum_number"}
-    assert {reason for v in seen.verdicts for reason in v.reasons} >= {"no-output"}
+    assert {v.number.kind for v in seen.may} == {"abundance-by-side"}
+    assert {v.number.side for v in seen.may} == {OWNER}  # its data alone are there: no number of all together
+    silent = publishing.what_would_be_told(told.node(RECIPIENT), replace(PUBLIC, purpose="joint-population-estimate"))
+    assert {v.number.estimate.quantity for v in silent.may} == {v.number.estimate.quantity for v in seen.may}
 
 
 def test_everybody_is_told_the_total_and_nothing_of_what_it_was_made_from(told: Three) -> None:
@@ -79,7 +81,7 @@ def test_everybody_is_told_the_total_and_nothing_of_what_it_was_made_from(told: 
     outcome = assess(node, reader="public")
     quantities = {e.quantity for r in outcome.assessment.results for a in r.answers.values() for e in a.estimates}
     assert quantities == set(made.numbers["quantity"])
-    assert quantities <= {"N", "minimum_number"}
+    assert not quantities & {"sigma", "lambda0", "n", "N.surveyed"}
     assert {e.audience for r in outcome.assessment.results for e in r.answer.estimates} == {"public"}
     package = next((node / "received" / OWNER).iterdir())
     held = pl.read_csv(package / "encounters.csv")["individual"].drop_nulls().unique().to_list()
@@ -124,6 +126,31 @@ def test_owners_learn_what_was_told(told: Three) -> None:
     books = sharing.audit(told.node(OWNER), TODAY)
     assert [(row.publication, row.reader, row.by) for row in books.told] == [(made.id, "public", HEAD)]
     assert books.told[0].agreements == (AGREEMENT,)
+
+
+def test_without_what_was_told_before_nothing_is_told(told: Three) -> None:
+    tell(told)
+    shutil.rmtree(told.node(RECIPIENT) / "published")
+    with pytest.raises(InputError) as refused:
+        tell(told)
+    assert [finding.rule for finding in refused.value.findings] == ["published-lost"]
+
+
+def test_everybody_is_not_told_the_register(told: Three) -> None:
+    """Budgets, remarks and open questions are kept between the parties."""
+    node = told.node(RECIPIENT)
+    tell(told)
+    programme = node / "programme.toml"
+    text = programme.read_text(encoding="utf-8").replace(
+        'occasion_timezone = "Asia/Shanghai"', 'occasion_timezone = "Asia/Shanghai"\nnote = "CANARY7Q"', 1
+    )
+    project = '\n[project]\nname = "CANARY7Q"\nfunder = "CANARY7Q"\nbudget_usd = 123457.0\n'
+    asked = '\n[[open_questions]]\nid = "o1"\ntext = "CANARY7Q"\nasked_by = "CANARY7Q"\n'
+    programme.write_text(text + project + asked, encoding="utf-8")
+    assert [content for content in bytes_of(assess(node).report.parent) if b"CANARY7Q" in content]
+    for content in bytes_of(assess(node, reader="public").report.parent):
+        assert b"CANARY7Q" not in content
+        assert b"123457" not in content.replace(b",", b"")
 
 
 def test_after_a_revocation_it_is_not_told_again(told: Three) -> None:

@@ -59,6 +59,20 @@ def test_what_was_sealed_is_what_its_recipient_opens(tools: Any, kit: Any) -> No
     assert refusals(package, tools.expected(kit)) == ()
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("onward", "public"), ("onward_to", ["others"]), ("timezone", "Asia/Tokyo"), ("outputs", [{"kind": "density"}])],
+)
+def test_a_package_that_says_more_of_its_agreement_than_was_signed_is_refused(
+    tools: Any, kit: Any, key: str, value: Any
+) -> None:
+    """Only who holds the owner's key can make one: a thief, or a changed program."""
+    package = tools.opened(tools.sealed(kit).content)
+    told = dataclasses.replace(package, manifest={**package.manifest, key: value})
+    (finding,) = refusals(told, tools.expected(kit))
+    assert (finding.rule, finding.facts["keys"]) == ("package-agreement-differs", key)
+
+
 def test_counts_of_sites_travel_like_surveys(tools: Any, kit: Any) -> None:
     from sharedrange.sharing.pseudonyms import Pseudonyms
     from sharedrange.sharing.release import Request, names_needed, release

@@ -18,6 +18,7 @@ from sharedrange.assessment.programme.types import (
     Schedule,
     Species,
     VisitsSpec,
+    without_register,
 )
 from sharedrange.core.periods import Interval
 
@@ -44,5 +45,6 @@ __all__ = [
     "read_node",
     "read_programme",
     "read_sides",
+    "without_register",
     "write_new_node",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -275,6 +275,30 @@ class Programme:
     def has_register(self) -> bool:
         """Whether the programme keeps a register (project, work plan, timeline or open questions)."""
         return bool(self.project or self.milestones or self.events or self.open_questions)
+
+
+def without_register(programme: Programme) -> Programme:
+    """The programme as everybody may read it: what is asked of which species, where and by whom, and nothing else.
+
+    Budgets, work plans, open questions, remarks and what is to be verified are kept between the parties.
+    """
+    return replace(
+        programme,
+        parties=tuple(replace(one, source="", to_verify="") for one in programme.parties),
+        species=tuple(replace(one, note="", source="", to_verify="") for one in programme.species),
+        components=tuple(_bare(component) for component in programme.components),
+        project=None,
+        areas=(),
+        milestones=(),
+        events=(),
+        open_questions=(),
+    )
+
+
+def _bare(component: Component) -> Component:
+    return replace(
+        component, period="", areas=(), objective="", schedule=Schedule(), found="", note="", source="", to_verify=""
+    )
 
 
 def between(start: Interval | None, end: Interval | None) -> Interval | None:

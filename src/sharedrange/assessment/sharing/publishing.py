@@ -14,16 +14,16 @@ from pathlib import Path
 from sharedrange.assessment.assessing import assessed, check_reader
 from sharedrange.assessment.node import told, writing
 from sharedrange.assessment.programme import read_node
-from sharedrange.assessment.published import Publication, keep, numbers_table, told_before
+from sharedrange.assessment.published import Publication, keep, numbers_table, publications, told_before
 from sharedrange.assessment.results import Assessment, Result
 from sharedrange.assessment.running import Tell, quiet
 from sharedrange.assessment.sharing.ground import Ground, open_ground
 from sharedrange.assessment.superseding import release_of
 from sharedrange.core.answer import Answer, Estimate
 from sharedrange.core.audience import Audience, meet
-from sharedrange.core.errors import AgreementError
-from sharedrange.core.finding import Finding
-from sharedrange.records import Passphrase, open_store
+from sharedrange.core.errors import AgreementError, InputError
+from sharedrange.core.finding import Finding, Where
+from sharedrange.records import Passphrase, in_force, open_store
 from sharedrange.sharing import kinds
 from sharedrange.sharing.outputs import Asked, Basis, Number, Verdict, as_told, judge, kind_of
 
@@ -70,8 +70,8 @@ def publish(
 ) -> tuple[Telling, Publication]:
     """Tell a reader what may be told: keep it in ``published/``, with a record of it.
 
-    The record comes first: what was told without one could not be accounted for. `assess` for the reader then answers
-    from it. Raises as `what_would_be_told`, and AgreementError where no number may be told.
+    `assess` for the reader then answers from what has a record, and from nothing else: a run that stopped in between
+    told nothing. Raises as `what_would_be_told`, and AgreementError where no number may be told.
     """
     folder = read_node(Path(folder)).folder
     with writing(folder), told(folder):
@@ -88,8 +88,8 @@ def publish(
             agreements=tuple(sorted(publication.agreements.values())),
             by=by,
         )
+        keep(publication, folder)  # nobody is told of what has no record
         open_store(folder / "records").append(body.KIND, body.to_body(), key, recorded_at)
-        keep(publication, folder)
     return telling, publication
 
 
@@ -98,10 +98,20 @@ def _telling(folder: Path, asked: Asked, workers: int, progress: Tell) -> Tellin
     check_reader(ground.node, asked.reader)
     if asked.reader == ground.node.party:
         raise AgreementError([Finding("reader-is-own", {"reader": asked.reader})])
+    if found := tuple(_about_lost(ground)):
+        raise InputError(found)
     assessment = assessed(ground.node, workers, progress)
     bases = {a.id: Basis(a, ground.standing(a)) for a in ground.agreements.values()}
     numbers = tuple(_numbers(ground, assessment, asked.reader))
     return Telling(ground, assessment, asked, judge(numbers, bases, asked, told_before(folder)))
+
+
+def _about_lost(ground: Ground) -> Iterator[Finding]:
+    """What was told by this node's records and is not kept any more: nobody knows then what could be subtracted."""
+    kept = {publication.id for publication in publications(ground.node.folder)}
+    for record, body in in_force(ground.node.records, kinds.Publication):
+        if record.author_key in ground.own_keys and body.publication not in kept:
+            yield Finding("published-lost", {"on": body.on, "reader": body.reader}, Where("published"))
 
 
 def _publication(telling: Telling, by: str, nonce: str) -> Publication:
@@ -127,8 +137,8 @@ def _numbers(ground: Ground, assessment: Assessment, reader: str) -> Iterator[Nu
     parties = {party.id for party in assessment.programme.parties}
     for result in assessment.results:
         for estimate in _told_of(result):
-            kind, side = kind_of(estimate, parties)
             made_from = _Behind.of(ground, assessment, estimate)
+            kind, side = kind_of(estimate, parties, made_from.alone)
             if kind is not None and not made_from.audience.holds(reader):
                 yield Number(
                     question=result.question.id,
@@ -136,9 +146,10 @@ def _numbers(ground: Ground, assessment: Assessment, reader: str) -> Iterator[Nu
                     kind=kind,
                     side=side,
                     behind=animals_behind(result, estimate, side),
-                    of_reader=_of_reader(result, estimate, reader),
+                    of_one=_of_one(result, estimate, side),
                     under=made_from.under,
                     is_agreed=made_from.is_agreed,
+                    sources=made_from.sources,
                 )
 
 
@@ -151,11 +162,13 @@ def _told_of(result: Result) -> Iterator[Estimate]:
 
 @dataclass(frozen=True, slots=True)
 class _Behind:
-    """What a number is made from: who may see all of it, and under which agreements it came."""
+    """What a number is made from: who may see all of it, under which agreements it came, whose it is where of one."""
 
     audience: Audience
     under: frozenset[str]
     is_agreed: bool
+    sources: frozenset[str]
+    alone: str
 
     @classmethod
     def of(cls, ground: Ground, assessment: Assessment, estimate: Estimate) -> _Behind:
@@ -168,7 +181,10 @@ class _Behind:
             for text in texts
         )
         under = frozenset(str(text["id"]) for text in texts if "id" in text)
-        return cls(meet(delivered.audience for delivered in used), under, agreed)
+        owners = {delivered.party for delivered in used}
+        alone = owners.pop() if len(owners) == 1 else ""
+        keys = frozenset(delivered.source.id for delivered in used)
+        return cls(meet(delivered.audience for delivered in used), under, agreed, keys, alone)
 
 
 def animals_behind(result: Result, estimate: Estimate, side: str = "") -> int | None:
@@ -200,10 +216,18 @@ def _first(estimates: tuple[Estimate, ...], *quantities: str) -> int | None:
     return None
 
 
-def _of_reader(result: Result, estimate: Estimate, reader: str) -> float:
-    """How much of a list the reader counted itself; an estimate has no such part."""
-    if not estimate.is_count or estimate.quantity not in ("minimum_number", "distinct"):
+def _of_one(result: Result, estimate: Estimate, side: str) -> float:
+    """The largest part of a list that one party knows and can subtract; an estimate has no such part.
+
+    Of a party's own list that is what it shares with others: they know it.
+    """
+    head = estimate.quantity.partition(".")[0]
+    if not estimate.is_count or head not in ("minimum_number", "distinct", "known", "minimum"):
         return 0.0
-    own = {"minimum_number": "known", "distinct": "distinct"}[estimate.quantity]
-    told = [e.value for answer in result.answers.values() for e in answer.estimates if e.quantity == f"{own}.{reader}"]
-    return max(told, default=0.0)
+    if side:
+        wanted = {"distinct.shared" if head == "distinct" else "shared"}
+    else:
+        own = "distinct" if head == "distinct" else "known"
+        wanted = {f"{own}.{party}" for party in result.parties}
+    lists = [e for answer in (result.answer, *result.answers.values()) for e in answer.estimates if e.is_count]
+    return max((e.value for e in lists if e.quantity in wanted), default=0.0)

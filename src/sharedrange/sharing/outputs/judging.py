@@ -8,6 +8,7 @@ fewer animals than may be told of.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -104,8 +105,8 @@ def _strictest(outputs: Sequence[Output]) -> Output:
 
 def _about_output(number: Number, output: Output, on: date, earlier: tuple[Told, ...]) -> Iterator[str]:
     estimate, least = number.estimate, output.least_animals
-    of_others = estimate.value - number.of_reader
-    if number.behind is None or number.behind < least or (estimate.unit == _ANIMALS and of_others < least):
+    of_others = estimate.value - number.of_one
+    if number.behind is None or number.behind < least or (_counts_animals(estimate) and of_others < least):
         yield "few-animals"
     yield from _about_change(estimate, output, on, [told for told in earlier if _is_same(told.estimate, estimate)])
 
@@ -115,42 +116,59 @@ def _about_change(estimate: Estimate, output: Output, on: date, before: Sequence
     changed = [told for told in before if _values(told.estimate) != _values(estimate)]
     if any((on - told.on).days < output.wait_days for told in changed):
         yield "told-lately"
-    if estimate.unit == _ANIMALS and any(
+    if _counts_animals(estimate) and any(
         abs(told.estimate.value - estimate.value) < output.least_animals for told in changed
     ):
         yield "change-small"
+
+
+def _counts_animals(estimate: Estimate) -> bool:
+    """Whether a number is one of animals, or of their sessions."""
+    return estimate.is_count or estimate.unit == _ANIMALS
 
 
 def _values(estimate: Estimate) -> tuple[float | None, ...]:
     return estimate.value, estimate.low, estimate.high, estimate.se
 
 
-def _is_same(one: Estimate, other: Estimate) -> bool:
+def _is_same(one: Estimate, other: Estimate, *, wherever: bool = False) -> bool:
     """Whether two numbers are about the same thing, at times that overlap, so that their difference tells something.
 
     Estimates by two methods differ by more than an animal; lists differ by whom they leave out, of stages too.
+    `wherever`: of lists that are made from the same data, the name of the place says nothing.
     """
     a, b = one.scope, other.scope
-    alike = (one.quantity, one.unit, a.taxon, a.sex, a.place) == (other.quantity, other.unit, b.taxon, b.sex, b.place)
     lists = one.is_count and other.is_count
+    alike = (_name(one), one.unit, a.taxon, a.sex) == (_name(other), other.unit, b.taxon, b.sex)
+    alike = alike and ((wherever and lists) or a.place == b.place)
     stages = bool(set(a.stage.split("+")) & set(b.stage.split("+"))) if lists else a.stage == b.stage
     return alike and stages and (lists or a.method == b.method) and _overlap(a.period, b.period)
 
 
+def _name(estimate: Estimate) -> str:
+    """The quantity; animals known over several years and in one have one name, since one list holds the other."""
+    return "minimum_number" if estimate.quantity == "distinct" else estimate.quantity
+
+
 def _overlap(one: str, other: str) -> bool:
-    """Whether two periods share a day; of names that are no days, whether they share one."""
-    days = [_days(period) for period in (one, other)]
-    if days[0] and days[1]:
-        return days[0][0] <= days[1][1] and days[1][0] <= days[0][1]
-    return one == other or bool(set(one.split("/")) & set(other.split("/")))
+    """Whether two periods share a day. What cannot be known to lie apart, overlaps."""
+    here, there = _spans(one), _spans(other)
+    if here and there:
+        return any(a[0] <= b[1] and b[0] <= a[1] for a in here for b in there)
+    names = set(one.split("/")), set(other.split("/"))
+    return bool(here or there or "" in names[0] | names[1] or names[0] & names[1])
 
 
-def _days(period: str) -> tuple[date, date] | None:
+def _spans(period: str) -> list[tuple[date, date]]:
+    """First and last days of ``day/day``, of several of them, or of years; nothing where some of it is neither."""
+    if years := re.fullmatch(r"\d{4}(?:[-/]\d{4})*", period):
+        found = [int(year) for year in re.split("[-/]", years[0])]
+        return [(date(year, 1, 1), date(year, 12, 31)) for year in found]
     try:
-        start, end = (date.fromisoformat(day) for day in period.split("/"))
+        days = [[date.fromisoformat(day) for day in part.split("/")] for part in period.split(", ")]
+        return [(start, end) for start, end in days]
     except ValueError:
-        return None
-    return start, end
+        return []
 
 
 def _together(verdict: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
@@ -159,19 +177,29 @@ def _together(verdict: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
         return verdict
     number = verdict.number
     # Whether or not the other may be told: else tightening, which takes it away, would let this one out.
-    if any(_contradicts(other.number.estimate, number.estimate) for other in verdicts):
+    if any(_contradicts(other.number, number) for other in verdicts):
         return replace(verdict, reasons=("told-twice",))
-    kept = [other for other in verdicts if not other.may and _is_part_with(other.number, number)]
-    return replace(verdict, reasons=("part-of-total",)) if kept and number.kind == _SIDES else verdict
+    kept = [other for other in verdicts if not other.may and _follows_from(other.number, number)]
+    return replace(verdict, reasons=("part-of-total",)) if kept else verdict
 
 
-def _contradicts(one: Estimate, other: Estimate) -> bool:
+def _contradicts(one: Number, other: Number) -> bool:
     """Whether two numbers say different things of one thing: of two questions, one of which leaves something out."""
-    return _is_same(one, other) and _values(one) != _values(other)
+    a, b = one.estimate, other.estimate
+    return _is_same(a, b, wherever=bool(one.sources & other.sources)) and _values(a) != _values(b)
+
+
+def _follows_from(kept: Number, told: Number) -> bool:
+    """Whether a number that stays would follow from one that is told: a part from its like, animals from a density."""
+    if told.kind == "density":
+        return kept.kind == "total-abundance" and not kept.estimate.is_count and _is_of(kept, told)
+    return told.kind == _SIDES and _is_part_with(kept, told)
+
+
+def _is_of(one: Number, other: Number) -> bool:
+    return (one.question, one.estimate.scope.period) == (other.question, other.estimate.scope.period)
 
 
 def _is_part_with(one: Number, other: Number) -> bool:
     """Whether two numbers are parts of one total: lists of one question and time, or estimates of them."""
-    a, b = one.estimate, other.estimate
-    same = (one.question, one.kind, a.scope.period) == (other.question, other.kind, b.scope.period)
-    return same and a.is_count == b.is_count
+    return _is_of(one, other) and one.kind == other.kind and one.estimate.is_count == other.estimate.is_count

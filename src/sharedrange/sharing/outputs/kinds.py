@@ -31,16 +31,25 @@ _OF_A_SIDE: Mapping[str, str] = MappingProxyType(
         "N_at_least": "abundance-by-side",
         "minimum": "abundance-by-side",
         "known": "abundance-by-side",
+        "minimum_number": "abundance-by-side",
+        "total": "abundance-by-side",
         "distinct": "abundance-by-side",
         "D": "abundance-by-side",
         "rate": "detection-rate",
+        "trend": "trend",
+        "index": "trend",
+        "lambda": "trend",
+        "phi": "trend",
+        "psi": "occupancy",
+        "occupied": "occupancy",
     }
 )
 
 
-def kind_of(estimate: Estimate, parties: Collection[str]) -> tuple[str | None, str]:
-    """The kind of output of a number, and the party whose side it is about (empty: all together).
+def kind_of(estimate: Estimate, parties: Collection[str], alone: str = "") -> tuple[str | None, str]:
+    """The kind of output of a number, and the party whose side or data it is about (empty: all together).
 
+    `alone`: the party from whose data alone it is made, where that is one: then it is no number of all together.
     A part of a total that is no party's - a region, a sex, a stage - is of no kind: the other part would follow.
 
     Examples
@@ -51,9 +60,10 @@ def kind_of(estimate: Estimate, parties: Collection[str]) -> tuple[str | None, s
     (None, '')
     """
     head, *rest = estimate.quantity.split(".")
-    side = next((part for part in rest if part in parties), "")
+    named = next((part for part in rest if part in parties), "")
+    side = named or alone
     scope = estimate.scope
-    meant = {side, scope.period, scope.taxon.replace(" ", "_")}
+    meant = {named, scope.period, scope.taxon.replace(" ", "_")}
     if any(part not in meant for part in rest):
         return None, side
     return (_OF_A_SIDE if side else _TOGETHER).get(head), side

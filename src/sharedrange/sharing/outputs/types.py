@@ -49,8 +49,10 @@ class Number:
 
     `estimate`: as it would be told (`as_told`). `side`: the party whose side or data it is about; empty for all
     together. `behind`: how many animals (sites of occupancy, detections of a rate) it rests on; None: nobody knows.
-    `of_reader`: in a count, how much of it the reader counted itself and can subtract. `under`: ids of the agreements
+    `of_one`: in a list, the largest part of it that one party knows already and can subtract:
+    whoever reads, the parties do too. `under`: ids of the agreements
     of all packages behind it; `is_agreed`: whether everything that others delivered came under an agreement.
+    `sources`: what it is made from, to know which numbers could be subtracted from each other.
     """
 
     question: str
@@ -58,9 +60,10 @@ class Number:
     kind: str | None
     side: str = ""
     behind: int | None = None
-    of_reader: float = 0.0
+    of_one: float = 0.0
     under: frozenset[str] = frozenset()
     is_agreed: bool = True
+    sources: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ small is withheld: the animals that both know, and those that only one knows, fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 import polars as pl
@@ -23,13 +23,15 @@ _KNOWN = pl.Schema({"catalogue": pl.String(), "individual": pl.String(), "partne
 _CODED = frozenset({"catalogue", "individual"})
 
 
-def release_crossings(survey: Survey, frame: Frame, under: Under) -> pl.DataFrame:
-    """The table CROSSINGS of a survey: of what leaves of it, in the seasons of `frame`.
+def release_crossings(survey: Survey, frame: Frame, under: Under, *, stations: Collection[str]) -> pl.DataFrame:
+    """The table CROSSINGS of a survey: of what leaves of it, at these stations, in the seasons of `frame`.
 
     An animal is counted by its code: one with two codes here is met as two, as it is in the list that leaves.
+    Where animals leave under names, who was met in which season is told: the numbers of two seasons would tell which of
+    them are shared. So of named animals `known_to_both` is told of all seasons together, and not where it is all.
     """
     giving = dict(_giving(survey, under))
-    met = _met(survey, giving, frame, under)
+    met = _met(survey, giving, frame, under, stations)
     known = _known_to(under, survey.party)
     counted = [
         _of_taxon(rows, known, giving[taxon]) for (taxon,), rows in met.partition_by("taxon", as_dict=True).items()
@@ -45,7 +47,9 @@ def _giving(survey: Survey, under: Under) -> Iterator[tuple[str, Terms]]:
             yield taxon, terms
 
 
-def _met(survey: Survey, giving: Mapping[str, Terms], frame: Frame, under: Under) -> pl.DataFrame:
+def _met(
+    survey: Survey, giving: Mapping[str, Terms], frame: Frame, under: Under, stations: Collection[str]
+) -> pl.DataFrame:
     """Taxon, catalogue, code and season of every identified animal that the package tells of, each once."""
     survey_frame = frame_of(under.agreement, "survey")
     assert survey_frame is not None  # noqa: S101  (crossings are those of a survey that leaves)
@@ -53,7 +57,9 @@ def _met(survey: Survey, giving: Mapping[str, Terms], frame: Frame, under: Under
         taxon: replace(terms, identity="code", concordance="none", encounters=_CODED, suppress_below=0)
         for taxon, terms in giving.items()
     }
-    met = met_as(survey, coded, survey_frame, under).filter(pl.col("individual").is_not_null())
+    met = met_as(survey, coded, survey_frame, under).filter(
+        pl.col("individual").is_not_null(), pl.col("station").is_in(list(stations))
+    )
     seasons = met.with_columns(pl.col("period").dt.truncate(TRUNCATED[frame.resolution]))
     return seasons.filter(is_ready(frame, under.on)).select(*_WHO, season="period").unique()
 
@@ -77,9 +83,17 @@ def _of_taxon(met: pl.DataFrame, known: pl.DataFrame, terms: Terms) -> pl.DataFr
     partners = both.select("partner").unique()
     shared = both.group_by("season", "partner").agg(known_to_both=pl.len())
     rows = here.join(partners, how="cross").join(shared, on=["season", "partner"], how="left", nulls_equal=True)
-    return conform(
-        _suppressed(rows.with_columns(pl.col("known_to_both").fill_null(0)), terms.suppress_below), CROSSINGS
-    )
+    told = _suppressed(rows.with_columns(pl.col("known_to_both").fill_null(0)), terms.suppress_below)
+    if _are_named(terms):
+        of_season = pl.col("season").is_not_null()
+        all_of_them = pl.col("known_to_both") == pl.col("known_here")
+        told = told.with_columns(known_to_both=pl.when(~of_season & ~all_of_them).then("known_to_both"))
+    return conform(told, CROSSINGS)
+
+
+def _are_named(terms: Terms) -> bool:
+    """Whether a recipient can tell one animal from another, and so in which seasons each was met."""
+    return terms.identity != "none" and "individual" in (terms.encounters or ())
 
 
 def _suppressed(rows: pl.DataFrame, least: int) -> pl.DataFrame:

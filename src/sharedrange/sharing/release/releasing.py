@@ -127,7 +127,9 @@ def _parts(content: Delivered, under: Under, read_file: ReadFile, progress: Prog
         stations = {one: name for one, name in stations_told(survey, frame, under).items() if name in here}
         yield _Part("survey", frame, tables, stays)
     if survey is not None and (frame := frame_of(agreement, "crossings")) is not None:
-        yield _Part("crossings", frame, {"crossings": release_crossings(survey, frame, under)})
+        yield _Part(
+            "crossings", frame, {"crossings": release_crossings(survey, frame, under, stations=set(stations.values()))}
+        )
     if counts is not None and (frame := frame_of(agreement, "counts")) is not None:
         tables, stays = release_counts(counts, frame, under)
         yield _Part("counts", frame, tables, stays)
@@ -207,16 +209,23 @@ def _manifest(
         "dataset": dataset,
         "format": FORMAT,
         "frames": {kind: _told(agreement, kind, frame) for kind, frame in frames.items()},
-        "grid": {"crs": agreement.grid.crs, "id": agreement.grid.id, "sizes": list(agreement.grid.sizes)},
         "informationWithheld": list(_WITHHELD if "pictures" not in frames else _WITHHELD_OF_PICTURES),
-        "onward": agreement.onward,
-        "onward_to": list(agreement.onward_to),
-        "outputs": [asdict(output) for output in agreement.outputs],
         "owner": agreement.owner,
         "purpose": request.purpose,
         "recipient": request.recipient,
         "released_on": str(request.on),
         "simulated": simulated,
+        **said_of(agreement),
+    }
+
+
+def said_of(agreement: Agreement) -> dict[str, Json]:
+    """What a manifest repeats of its agreement, for readers that have the package alone."""
+    return {
+        "grid": {"crs": agreement.grid.crs, "id": agreement.grid.id, "sizes": list(agreement.grid.sizes)},
+        "onward": agreement.onward,
+        "onward_to": list(agreement.onward_to),
+        "outputs": [asdict(output) for output in agreement.outputs],
         "timezone": agreement.timezone,
         "valid_until": str(agreement.valid.end),
     }

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from sharedrange.core.canonical import canonical
 from sharedrange.core.finding import Fact, Finding
 from sharedrange.records import RecordSet, fingerprint
 from sharedrange.sharing.agreement import Agreement
 from sharedrange.sharing.folds import taken_back
-from sharedrange.sharing.release import Standing
+from sharedrange.sharing.release import Standing, said_of
 from sharedrange.sharing.sealing.unsealing import Package
 
 
@@ -75,6 +76,9 @@ def _about_agreement(package: Package, expected: Expected) -> Iterator[Finding]:
     if agreement.approved_by != package.approved_by:
         roles = {"given": package.approved_by, "needed": agreement.approved_by, "owner": agreement.owner}
         yield Finding("package-not-approved", {**facts, **roles})
+    told_of = {name: package.manifest.get(name) for name in said_of(agreement)}
+    if unlike := [name for name, said in said_of(agreement).items() if canonical(said) != canonical(told_of[name])]:
+        yield Finding("package-agreement-differs", {**facts, "keys": ", ".join(unlike)})
     if agreement.owner != package.manifest["owner"]:
         yield Finding("release-owner", {**facts, "owner": agreement.owner, "party": package.manifest["owner"]})
     if package.manifest["recipient"] not in agreement.recipients:
