@@ -78,6 +78,20 @@ def test_of_animals_that_leave_by_name_no_season_is_told(kit: Any) -> None:
     assert nameless == [("eastfell", FIRST, 8, 4), ("eastfell", SECOND, 7, 3), ("eastfell", None, 8, 4)]
 
 
+@pytest.mark.parametrize("more", ["an animal", "a decision"])
+def test_what_moved_by_few_since_it_was_told_is_not_told_anew(kit: Any, more: str) -> None:
+    codes = [f"L{i}" for i in range(10)]
+    early, late = (codes[:9], codes) if more == "an animal" else (codes, codes)
+    shared = codes[:3] if more == "an animal" else codes[:4]
+    known = [{code: {"eastfell"} for code in some} for some in (shared, [*shared, "L9"])]
+    first = released(kit, agreed(kit, below=3), met(kit, *early), known[0])
+    assert rows(first)[-1][3] is not None
+    told = [first.tables["crossings"]]
+    second = released(kit, agreed(kit, below=3), met(kit, *late), known[1], crossings_told=told)
+    assert rows(second)[-1][3] is None
+    assert rows(released(kit, agreed(kit, below=3), met(kit, *early), known[0], crossings_told=told)) == rows(first)
+
+
 def test_animals_of_a_station_that_is_held_back_are_not_counted(kit: Any) -> None:
     """Its neighbour in the cell was set up lately, so neither leaves; nor does the number of animals met there."""
     places = [(118.02, 46.02), (118.03, 46.04), (118.14, 46.12), (118.15, 46.15)]

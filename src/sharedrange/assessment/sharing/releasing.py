@@ -9,16 +9,21 @@ from datetime import date
 from hashlib import sha256
 from pathlib import Path
 
+import polars as pl
+
+from sharedrange.assessment.node import Delivered as Delivery
 from sharedrange.assessment.node import told, writing
 from sharedrange.assessment.programme import read_node
 from sharedrange.assessment.sharing import looks
 from sharedrange.assessment.sharing.ground import Ground, open_ground
+from sharedrange.assessment.superseding import release_of
 from sharedrange.assessment.surveys import Surveys
 from sharedrange.core.contents import Delivered
 from sharedrange.core.errors import AgreementError, InputError
 from sharedrange.core.files import folder_in_place, write_atomically, write_into
 from sharedrange.core.finding import Finding, Where, errors
 from sharedrange.core.progress import Progress, silent
+from sharedrange.core.release import CROSSINGS, file_of
 from sharedrange.core.survey import Survey
 from sharedrange.exchange.doors import file_reader
 from sharedrange.records import Passphrase, in_force, open_store
@@ -93,11 +98,24 @@ def what_would_leave(
         pseudonyms,
         joint_ids=ground.joint_ids(taxa),
         known_to=ground.known_to(taxa),
+        crossings_told=tuple(_crossings_told(ground, agreement, pseudonyms, delivery)),
         simulated=ground.node.programme.simulated,
         read_file=file_reader(delivery.path, delivery.party),
         progress=progress,
     )
     return Leaving(ground, agreement, content, pseudonyms, released)
+
+
+def _crossings_told(
+    ground: Ground, agreement: Agreement, pseudonyms: Pseudonyms, delivery: Delivery
+) -> Iterator[pl.DataFrame]:
+    """What left of a delivery under an agreement before of the animals that others know too."""
+    name = pseudonyms.names.get(("dataset", delivery.party, delivery.dataset))
+    for body in own_releases(ground):
+        copy = copy_of(ground, body.agreement, body.package)
+        file = copy / file_of("crossings")
+        if body.agreement == agreement.id and file.is_file() and release_of(copy).get("dataset") == name:
+            yield pl.read_csv(file, schema=CROSSINGS)
 
 
 def _taxa(survey: Survey) -> set[str]:

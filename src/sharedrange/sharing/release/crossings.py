@@ -7,7 +7,7 @@ small is withheld: the animals that both know, and those that only one knows, fo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -34,7 +34,8 @@ def release_crossings(survey: Survey, frame: Frame, under: Under, *, stations: C
     met = _met(survey, giving, frame, under, stations)
     known = _known_to(under, survey.party)
     counted = [
-        _of_taxon(rows, known, giving[taxon]) for (taxon,), rows in met.partition_by("taxon", as_dict=True).items()
+        _of_taxon(rows, known, giving[taxon], under.crossings_told)
+        for (taxon,), rows in met.partition_by("taxon", as_dict=True).items()
     ]
     return pl.concat([pl.DataFrame(schema=CROSSINGS), *counted]).sort("taxon", "partner", "season", nulls_last=True)
 
@@ -75,7 +76,7 @@ def _known_to(under: Under, party: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_KNOWN, orient="row")
 
 
-def _of_taxon(met: pl.DataFrame, known: pl.DataFrame, terms: Terms) -> pl.DataFrame:
+def _of_taxon(met: pl.DataFrame, known: pl.DataFrame, terms: Terms, before: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The rows of one taxon: each party that knows one of its animals, each season and all of them."""
     times = pl.concat([met, met.with_columns(season=pl.lit(None, pl.Date)).unique()])
     here = times.group_by("taxon", "season").agg(known_here=pl.len())
@@ -83,7 +84,8 @@ def _of_taxon(met: pl.DataFrame, known: pl.DataFrame, terms: Terms) -> pl.DataFr
     partners = both.select("partner").unique()
     shared = both.group_by("season", "partner").agg(known_to_both=pl.len())
     rows = here.join(partners, how="cross").join(shared, on=["season", "partner"], how="left", nulls_equal=True)
-    told = _suppressed(rows.with_columns(pl.col("known_to_both").fill_null(0)), terms.suppress_below)
+    rows = _compared(rows.with_columns(pl.col("known_to_both").fill_null(0)), before, terms.suppress_below)
+    told = _suppressed(rows, terms.suppress_below)
     if _are_named(terms):
         of_season = pl.col("season").is_not_null()
         all_of_them = pl.col("known_to_both") == pl.col("known_here")
@@ -96,13 +98,29 @@ def _are_named(terms: Terms) -> bool:
     return terms.identity != "none" and "individual" in (terms.encounters or ())
 
 
+def _compared(rows: pl.DataFrame, before: Sequence[pl.DataFrame], least: int) -> pl.DataFrame:
+    """Rows, with whether a number moved by too few animals since it was told (`moved_few`).
+
+    The difference of two releases is a number too: of the animals, and the decisions about them, in between.
+    """
+    key = ["taxon", "partner", "season"]
+    told = pl.concat([pl.DataFrame(schema=CROSSINGS), *before]).drop_nulls("known_to_both")
+    both = rows.join(told, on=key, suffix="_before", nulls_equal=True)
+    here, shared = (pl.col(name).cast(pl.Int64) - pl.col(f"{name}_before") for name in ("known_here", "known_to_both"))
+    few = pl.any_horizontal(_is_few(part.abs(), least) for part in (here, shared, here - shared))
+    moved = both.group_by(key).agg(moved_few=few.fill_null(value=False).any())
+    return rows.join(moved, on=key, how="left", nulls_equal=True).with_columns(
+        pl.col("moved_few").fill_null(value=False)
+    )
+
+
 def _suppressed(rows: pl.DataFrame, least: int) -> pl.DataFrame:
     """Rows without numbers that are too small to tell, and without those from which such a number follows.
 
     If one season has to be silent, all of them are: what is told of the others and of all together would bound it.
     """
     few_both = _is_few(pl.col("known_to_both"), least)
-    few_else = _is_few(pl.col("known_here") - pl.col("known_to_both"), least)
+    few_else = _is_few(pl.col("known_here") - pl.col("known_to_both"), least) | pl.col("moved_few")
     of_season = pl.col("season").is_not_null()
     silent = (few_both | few_else) | (of_season & ((few_both | few_else) & of_season).any().over("partner"))
     return rows.with_columns(

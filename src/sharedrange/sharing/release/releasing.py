@@ -73,13 +73,15 @@ def release(
     *,
     joint_ids: Mapping[LocalIndividual, str] | None = None,
     known_to: Mapping[LocalIndividual, frozenset[str]] | None = None,
+    crossings_told: Sequence[pl.DataFrame] = (),
     simulated: bool = False,
     read_file: ReadFile = lambda _: None,
     progress: Progress = silent,
 ) -> Released:
     """What may leave of one delivery, for one recipient and purpose, on one day.
 
-    `joint_ids` and `known_to`: what was decided about animals that other parties know too (`Under`).
+    `joint_ids` and `known_to`: what was decided about animals that other parties know too, `crossings_told`: what was
+    told of them before (`Under`).
     `read_file`: path of a medium -> its bytes, None where the file did not come along; pictures are made of these.
 
     With equal pseudonyms, the result does not change when a position moves within its cell, a station is renamed
@@ -91,7 +93,7 @@ def release(
     found = [*_refusals(agreement, request, standing), *_about_content(content, agreement)]
     if found:
         raise AgreementError(found)
-    under = Under(agreement, pseudonyms, request.on, joint_ids or {}, known_to or {})
+    under = Under(agreement, pseudonyms, request.on, joint_ids or {}, known_to or {}, crossings_told)
     parts = tuple(_parts(content, under, read_file, progress))
     tables = with_taxa_told({name: table for part in parts for name, table in part.tables.items()}, under)
     files = {name: file for part in parts for name, file in part.files.items()}

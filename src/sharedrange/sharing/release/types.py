@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
@@ -33,7 +33,7 @@ class Under:
     """Under what a dataset leaves: the agreement, the names of things in it, and the day.
 
     `joint_ids`: animals that several parties know -> the joint id that they decided on; `known_to`: -> those parties,
-    without the owner.
+    without the owner. `crossings_told`: tables CROSSINGS of the same dataset that left under the agreement before.
     """
 
     agreement: Agreement
@@ -41,6 +41,7 @@ class Under:
     on: date
     joint_ids: Mapping[LocalIndividual, str] = field(default_factory=dict)
     known_to: Mapping[LocalIndividual, frozenset[str]] = field(default_factory=dict)
+    crossings_told: Sequence[pl.DataFrame] = ()
 
 
 @dataclass(frozen=True, slots=True)
