@@ -9,6 +9,7 @@ from tests.assessment.sharing.conftest import TEXT
 
 from sharedrange.assessment.sharing import releasing
 from sharedrange.core.release import CROSSINGS
+from sharedrange.sharing.release import release as made
 
 if TYPE_CHECKING:
     from tests.assessment.sharing.conftest import Three
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 def test_every_release_is_compared_with_those_before(strangers: Three, monkeypatch: pytest.MonkeyPatch) -> None:
     before: list[Any] = []
-    made = releasing.release
 
     def release(*given: Any, **more: Any) -> Any:
         before.append(more["crossings_told"])
