@@ -23,7 +23,7 @@ from scipy.special import expit, log_expit
 from sharedrange.population.occupancy.model import Problem
 
 Floats = NDArray[np.float64]
-_MOST_ETA_LOGLOG = 6.0  # exp(-exp(6)) is 0 in double precision
+_MOST_ETA_LOGLOG = 30.0  # no visit is so long; where p is 1 in double precision, log(1 - p) is a number still
 _MOST_ETA = 300.0
 
 
